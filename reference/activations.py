@@ -1,0 +1,170 @@
+"""tanh and the logistic function in 16-bit fixed point, in both runtimes' ways.
+
+TFLite (gemmlowp fixedpoint/fixedpoint.h; used by portable_tensor_utils.cc ApplySigmoid and
+ApplyTanh, 2.15.1): exp(x) on negative values by a Taylor expansion around -1/8 and a barrel
+shifter of stored powers, then one Newton-Raphson division.
+
+TensorFlow Lite Micro (reference/integer_ops/tanh.h and logistic.h): linear interpolation in
+one table of 256 values of the logistic function, spaced 1/24, in 0.16 fixed point.
+
+Inputs and outputs are int16 arrays of any shape. "Qm.n" has m integer and n = 15 - m
+fractional bits; results are Q0.15.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reference.fixed_point import rounding_doubling_high_mul_int16 as multiply
+from reference.fixed_point import rounding_right_shift
+
+Int16 = NDArray[np.int16]
+Int64 = NDArray[np.int64]
+
+ONE = 2**15 - 1
+"""The largest Q0.15 value; gemmlowp's one."""
+
+GEMMLOWP_TANH_BITS = range(7)
+"""Integer bits ApplyTanh dispatches on; for any other count it returns without writing."""
+
+
+def gemmlowp_tanh(x: Int16, integer_bits: int) -> Int16:
+    """tanh of Qm.n values, m = integer_bits from 0 to 13, as Q0.15."""
+    wide = x.astype(np.int64)
+    decay = _exp_negative(-np.abs(wide), integer_bits + 1)
+    quotient = _rescale(_newton_reciprocal(decay) - (1 << 13), 2)
+    return (np.sign(wide) * quotient).astype(np.int16)
+
+
+def gemmlowp_logistic(x: Int16, integer_bits: int = 3) -> Int16:
+    """1 / (1 + exp(-x)) of Qm.n values, m = integer_bits from 0 to 14, as Q0.15."""
+    wide = x.astype(np.int64)
+    decay = _exp_negative(-np.abs(wide), integer_bits)
+    positive = _rescale(_newton_reciprocal(decay), 1)
+    result = np.where(wide > 0, positive, ONE - positive)
+    return np.where(wide == 0, 1 << 14, result).astype(np.int16)
+
+
+def _exp_negative(x: Int64, integer_bits: int) -> Int64:
+    """exp(x) for x <= 0 in Qm.n, as Q0.15."""
+    fraction_bits = 15 - integer_bits
+    if not 0 <= integer_bits <= 14:
+        raise ValueError(f"a 16-bit fixed-point number has 0 to 14 integer bits: {integer_bits}")
+    quarter = 1 << max(fraction_bits - 2, 0)
+    within_quarter = (x & (quarter - 1)) - quarter
+    result = _exp_in_last_quarter(_rescale(within_quarter, integer_bits))
+    remainder = within_quarter - x
+    for exponent in range(-2, min(integer_bits, 5)):
+        factor = round(math.exp(-(2.0**exponent)) * 2**15)
+        bit = (remainder >> max(fraction_bits + exponent, 0)) & 1
+        result = np.where(bit != 0, multiply(result, factor), result)
+    if integer_bits > 5:
+        result = np.where(x < -(32 << fraction_bits), 0, result)
+    return np.where(x == 0, ONE, result)
+
+
+def _exp_in_last_quarter(x: Int64) -> Int64:
+    """exp(x) for -1/4 <= x < 0, Q0.15: Taylor terms to the fourth around -1/8."""
+    centre = round(math.exp(-1 / 8) * 2**15)
+    third = round(2**15 / 3)
+    d = x + (1 << 12)
+    d2 = multiply(d, d)
+    d3 = multiply(d2, d)
+    d4 = multiply(d2, d2)
+    tail = multiply(rounding_right_shift(d4, 2) + d3, third) + d2
+    return np.minimum(centre + multiply(centre, d + rounding_right_shift(tail, 1)), ONE)
+
+
+def _newton_reciprocal(x: Int64) -> Int64:
+    """2 / (1 + x) for 0 <= x <= 1 in Q0.15, as Q2.13, by three Newton-Raphson steps.
+
+    The start 48/17 - 32/17 d is the usual minimax one for a denominator d in [1/2, 1].
+    """
+    half_denominator = (x + ONE + 1) >> 1
+    estimate = round(48 / 17 * 2**13) + multiply(half_denominator, round(-32 / 17 * 2**13))
+    for _ in range(3):
+        error = (1 << 13) - multiply(half_denominator, estimate)
+        estimate = estimate + _rescale(multiply(estimate, error), 2)
+    return estimate
+
+
+def _rescale(x: Int64, left: int) -> Int64:
+    """Fewer integer bits by a saturating left shift."""
+    return np.clip(x << left, -(2**15), ONE)
+
+
+# The table of TensorFlow Lite Micro -------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def sigmoid_table() -> Int64:
+    """256 values of the logistic function at 0, 1/24, 2/24, ... in 0.16 fixed point.
+
+    The formula reproduces what tools/recover_lut.py reads out of the runtime, entry by entry.
+    """
+    x = np.arange(256) / 24.0
+    table = np.minimum(np.rint(2**16 / (1.0 + np.exp(-x))), 2**16 - 1).astype(np.int64)
+    table.setflags(write=False)
+    return table
+
+
+def table_tanh(x: Int16, multiplier: int, right_shift: int) -> Int16:
+    """tanh by the interpolated table, as Q0.15.
+
+    The table's argument is (x * multiplier) >> right_shift, rounded half up, in units of
+    1 / (2 * 24 * 256); see table_tanh_scaling for the LSTM's cell state.
+    """
+    scaled = _scale_argument(x, multiplier, right_shift)
+    value = _interpolate(np.abs(scaled), 8, saturated=0xFFFF << 8)
+    magnitude = value - (1 << 23) + (1 << 7)
+    return np.where(scaled >= 0, magnitude >> 8, (-magnitude + (1 << 8) - 1) >> 8).astype(np.int16)
+
+
+def table_logistic(x: Int16, multiplier: int = 3, right_shift: int = 0) -> Int16:
+    """1 / (1 + exp(-x)) by the interpolated table, as Q0.15; x is Q3.12 by default."""
+    scaled = _scale_argument(x, multiplier, right_shift)
+    value = _interpolate(np.abs(scaled), 9, saturated=0x7FFF << 10)
+    mirrored = (1 << 25) - value + (1 << 9) - 1
+    return (np.where(scaled >= 0, value + (1 << 9), mirrored) >> 10).astype(np.int16)
+
+
+def table_tanh_scaling(scale_log2: int) -> tuple[int, int]:
+    """Multiplier and right shift of table_tanh for a cell state of scale 2**scale_log2.
+
+    lstm_eval.cc Tanh(): 3 << shift for scales from 2**-12 up, otherwise 3 and a right shift.
+    """
+    left = scale_log2 + 12
+    return (3 << left, 0) if left >= 0 else (3, -left)
+
+
+def _scale_argument(x: Int16, multiplier: int, right_shift: int) -> Int64:
+    half = (1 << right_shift) >> 1
+    return (x.astype(np.int64) * multiplier + half) >> right_shift
+
+
+def _interpolate(argument: Int64, fraction_bits: int, saturated: int) -> Int64:
+    """The table's value at argument / 2**fraction_bits, times 2**fraction_bits."""
+    table = sigmoid_table()
+    index = argument >> fraction_bits
+    low = np.minimum(index, 254)
+    fraction = argument & ((1 << fraction_bits) - 1)
+    value = (table[low] << fraction_bits) + fraction * (table[low + 1] - table[low])
+    return np.asarray(np.where(index >= 255, saturated, value))
+
+
+# All 65536 values of a function at once -----------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def tabulated(function: Callable[..., Int16], *arguments: Any) -> Int16:
+    """function(x, *arguments) for every int16 x, to be indexed by x + 2**15: the same answers,
+    at the price of one look-up. Read-only."""
+    table = function(np.arange(-(2**15), 2**15).astype(np.int16), *arguments)
+    table.setflags(write=False)
+    return table

@@ -1,0 +1,301 @@
+"""The integer LSTM, bit for bit, for the runtime whose profile is given.
+
+Gate arguments are Q3.12, gates and candidate Q0.15, the cell state int16 with a power-of-two
+scale. Equations and sources: see reference.profiles, whose fields name each choice; the shared
+order of operations is that of lstm_eval.cc LstmStepInteger8x8_16 (TFLite 2.15.1).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reference.activations import (
+    GEMMLOWP_TANH_BITS,
+    Int16,
+    Int64,
+    gemmlowp_logistic,
+    gemmlowp_tanh,
+    table_logistic,
+    table_tanh,
+    table_tanh_scaling,
+    tabulated,
+)
+from reference.fixed_point import (
+    Multiplier,
+    multiply_double_rounding,
+    multiply_int64,
+    quantised_multiplier,
+    rounding_right_shift,
+    saturate,
+    stacked_multipliers,
+    wrap_int32,
+)
+from reference.integer_weights import GateScales, IntegerLstm
+from reference.lstm_float import LstmRun, LstmState
+from reference.lstm_weights import Gates
+from reference.profiles import Profile
+
+GATE_SCALE = 2.0**-12
+"""Scale of a gate's argument, Q3.12."""
+
+
+class _Prepared(NamedTuple):
+    """What the kernels compute once, before the first step. Gates are stacked in the order
+    i, f, c, o, without i when it is coupled."""
+
+    input_kernel: NDArray[np.float64]
+    recurrent_kernel: NDArray[np.float64]
+    bias: Int64
+    input_multiplier: Multiplier
+    recurrent_multiplier: Multiplier
+    hidden_multiplier: Multiplier
+    peephole: tuple[tuple[Int64, Multiplier] | None, ...]
+    sigmoid: Int16
+    tanh: Int16
+    cell_tanh: Int16 | None
+    cell_clip: int | None
+
+
+def lstm_integer(
+    model: IntegerLstm,
+    x: NDArray[Any],
+    profile: Profile,
+    initial: LstmState | None = None,
+) -> LstmRun:
+    """Run the integer LSTM over whole sequences, exactly as the profile's runtime does.
+
+    x: int8 (or int16) [batch, time, features], or [time, batch, features] when time-major.
+    initial: quantised; default hidden = zero point of the output state, cell = 0.
+    Returns outputs and final states: hidden in the activation dtype, cell int16.
+    Raises ValueError for wrong shapes or dtypes, and where the runtime refuses the model.
+    """
+    if x.ndim != 3 or x.shape[2] != model.features or x.dtype != model.activation_dtype:
+        raise ValueError(
+            f"expected {model.activation_dtype} with 3 axes and {model.features} features, "
+            f"got {x.dtype} {x.shape}"
+        )
+    prepared = _prepare(model, profile)
+    steps = x if model.time_major else x.swapaxes(0, 1)
+    time, batch, _ = steps.shape
+    hidden, cell = _initial_state(model, batch, initial)
+    arguments = _input_arguments(model, prepared, steps)
+    outputs = np.empty((time, batch, model.outputs), model.activation_dtype)
+    for t in range(time):
+        hidden, cell = _step(model, profile, prepared, arguments[:, t], hidden, cell)
+        outputs[t] = hidden
+    ordered = outputs if model.time_major else outputs.swapaxes(0, 1)
+    final = LstmState(hidden.astype(model.activation_dtype), cell.astype(np.int16))
+    return LstmRun(ordered, final, ())
+
+
+def tanh_is_skipped(model: IntegerLstm, profile: Profile) -> bool:
+    """True where the runtime silently leaves tanh(cell) out: TFLite under a cell scale of 2**-15.
+
+    lstm_integer reproduces what then happens: the hidden state is o * i instead of o * tanh(c).
+    """
+    bits = 15 + model.cell_scale_log2
+    return profile.cell_activation == "gemmlowp" and bits not in GEMMLOWP_TANH_BITS
+
+
+def _step(
+    model: IntegerLstm,
+    profile: Profile,
+    prepared: _Prepared,
+    from_input: Int64,
+    hidden: Int64,
+    cell: Int64,
+) -> tuple[Int64, Int64]:
+    """One step; from_input: the rescaled input products [gates, batch, units] of this step."""
+    centred = hidden - model.output_state_zero_point
+    accumulators = _matmul(centred, prepared.recurrent_kernel)
+    recurrent = _rescale(model, accumulators, prepared.recurrent_multiplier)
+    if profile.recurrent_product == "saturated":
+        recurrent = saturate(recurrent, "int16")
+    *i_argument, f_argument, c_argument, o_argument = saturate(from_input + recurrent, "int16")
+
+    f = _look_up(prepared.sigmoid, _peep(f_argument, prepared.peephole[1], cell))
+    if i_argument:
+        i = _look_up(prepared.sigmoid, _peep(i_argument[0], prepared.peephole[0], cell))
+    else:
+        i = 2**15 - 1 - f
+    candidate = _look_up(prepared.tanh, c_argument)
+
+    cell = _new_cell(model, profile, f * cell, i * candidate)
+    if prepared.cell_clip is not None:
+        cell = np.clip(cell, -prepared.cell_clip, prepared.cell_clip)
+
+    o = _look_up(prepared.sigmoid, _peep(o_argument, prepared.peephole[3], cell))
+    squashed = i if prepared.cell_tanh is None else _look_up(prepared.cell_tanh, cell)
+    rescaled = multiply_double_rounding(o * squashed, prepared.hidden_multiplier)
+    _, zero_point = _hidden_quantisation(model, profile)
+    hidden = saturate(rescaled + zero_point, model.activation_dtype)
+    return (hidden if model.projection is None else _project(model, hidden)), cell
+
+
+def _new_cell(model: IntegerLstm, profile: Profile, kept: Int64, added: Int64) -> Int64:
+    """f*c + i*g from the two products, saturated to int16."""
+    log2 = model.cell_scale_log2
+    if profile.cell_update == "shift":
+        kept = rounding_right_shift(kept, 15).astype(np.int16).astype(np.int64)
+        added = rounding_right_shift(added, 30 + log2).astype(np.int16).astype(np.int64)
+    else:
+        scale = float(np.float32(model.cell_scale))
+        kept_by = quantised_multiplier(2.0**-15 * scale / scale)
+        added_by = quantised_multiplier(2.0**-30 / scale)
+        kept = saturate(multiply_double_rounding(kept, kept_by), "int16")
+        added = saturate(multiply_double_rounding(added, added_by), "int16")
+    return saturate(kept + added, "int16")
+
+
+def _peep(argument: Int64, peephole: tuple[Int64, Multiplier] | None, cell: Int64) -> Int64:
+    """The gate's argument with the peephole's share of the cell state, saturated."""
+    if peephole is None:
+        return argument
+    weight, multiplier = peephole
+    return saturate(argument + multiply_double_rounding(weight * cell, multiplier), "int16")
+
+
+def _project(model: IntegerLstm, hidden: Int64) -> Int64:
+    """Projection of the hidden state (TFLite only): outputs in the output state's scale."""
+    assert model.projection is not None
+    scale = _float32_quotient(model.projection_scale, model.hidden_scale, model.output_state_scale)
+    kernel = model.projection.astype(np.float64)[None].swapaxes(1, 2)
+    total = _matmul(hidden - model.hidden_zero_point, kernel)[0]
+    if model.projection_bias is not None:
+        total = total + model.projection_bias
+    rescaled = multiply_double_rounding(wrap_int32(total), quantised_multiplier(scale))
+    projected = saturate(rescaled + model.output_state_zero_point, "int8")
+    if model.projection_clip > 0:
+        limit = int(min(np.float32(model.projection_clip) / np.float32(model.output_scale), 127))
+        if limit > 0:
+            projected = np.clip(projected, -limit, limit)
+    return projected
+
+
+# Before the first step ----------------------------------------------------------------------
+
+
+def _prepare(model: IntegerLstm, profile: Profile) -> _Prepared:
+    if profile.cell_activation == "gemmlowp" and model.cell_scale_log2 > -9:
+        raise ValueError(f"{profile.name} refuses cell scale {model.cell_scale}, above 2**-9")
+    log2 = model.cell_scale_log2
+    if profile.cell_activation == "table":
+        cell_tanh: Int16 | None = tabulated(table_tanh, *table_tanh_scaling(log2))
+    else:
+        cell_tanh = None if tanh_is_skipped(model, profile) else tabulated(gemmlowp_tanh, 15 + log2)
+    table = profile.gate_activation == "table"
+    bias = np.stack([np.asarray(b, np.int64) for b in model.bias.present()])
+    return _Prepared(
+        input_kernel=_stack(model.input_kernel),
+        recurrent_kernel=_stack(model.recurrent_kernel),
+        bias=bias[:, None, :],
+        input_multiplier=_gate_multipliers(model.input_kernel_scale, model.input_scale, profile),
+        recurrent_multiplier=_gate_multipliers(
+            model.recurrent_kernel_scale, model.output_state_scale, profile
+        ),
+        hidden_multiplier=_hidden_multiplier(model, profile),
+        peephole=_prepare_peephole(model),
+        sigmoid=tabulated(table_logistic) if table else tabulated(gemmlowp_logistic),
+        tanh=tabulated(table_tanh, 3, 0) if table else tabulated(gemmlowp_tanh, 3),
+        cell_tanh=cell_tanh,
+        cell_clip=_cell_clip(model, profile),
+    )
+
+
+def _input_arguments(model: IntegerLstm, prepared: _Prepared, steps: NDArray[Any]) -> Int64:
+    """The input's share of every gate's argument, int16 range, [gates, time, batch, units]."""
+    time, batch, features = steps.shape
+    centred = steps.reshape(-1, features).astype(np.int64) - model.input_zero_point
+    accumulators = _matmul(centred, prepared.input_kernel) + prepared.bias
+    rescaled = saturate(_rescale(model, accumulators, prepared.input_multiplier), "int16")
+    return rescaled.reshape(-1, time, batch, model.units)
+
+
+def _initial_state(
+    model: IntegerLstm, batch: int, initial: LstmState | None
+) -> tuple[Int64, Int64]:
+    if initial is None:
+        hidden = np.full((batch, model.outputs), model.output_state_zero_point, np.int64)
+        return hidden, np.zeros((batch, model.units), np.int64)
+    hidden, cell = initial.hidden.astype(np.int64), initial.cell.astype(np.int64)
+    if hidden.shape != (batch, model.outputs) or cell.shape != (batch, model.units):
+        raise ValueError(f"initial state has shapes {hidden.shape} and {cell.shape}")
+    return hidden, cell
+
+
+def _matmul(x: Int64, kernel: NDArray[np.float64]) -> Int64:
+    """x [rows, n] times kernel [gates, n, units], exact: every partial sum is an integer under
+    2**53 (2**16 * 2**7 * n), so float64 matrix products, which are fast, lose nothing."""
+    return np.matmul(x.astype(np.float64), kernel).astype(np.int64)
+
+
+def _rescale(model: IntegerLstm, accumulators: Int64, multiplier: Multiplier) -> Int64:
+    """Accumulators to Q3.12: 32-bit for int8 activations, 64-bit for int16."""
+    if model.activation_dtype == "int16":
+        return multiply_int64(accumulators, multiplier)
+    return multiply_double_rounding(wrap_int32(accumulators), multiplier)
+
+
+def _look_up(table: Int16, x: Int64) -> Int64:
+    return table.take(x + 2**15).astype(np.int64)
+
+
+def _stack(gates: Gates) -> NDArray[np.float64]:
+    """[gates, columns, units], ready to be multiplied from the left."""
+    stacked = np.stack([gate.astype(np.float64).T for gate in gates.present()])
+    return np.ascontiguousarray(stacked)
+
+
+def _gate_multipliers(scales: GateScales, operand_scale: float, profile: Profile) -> Multiplier:
+    reals = []
+    for scale in scales:
+        if scale is None:
+            continue
+        product = float(np.float32(scale)) * float(np.float32(operand_scale))
+        if profile.scale_product == "float32":
+            product = float(np.float32(product))
+        reals.append(product / GATE_SCALE)
+    return stacked_multipliers(reals, ndim=3)
+
+
+def _hidden_quantisation(model: IntegerLstm, profile: Profile) -> tuple[float, int]:
+    if profile.hidden_quantisation == "intermediate":
+        return model.hidden_scale, model.hidden_zero_point
+    return model.output_state_scale, model.output_state_zero_point
+
+
+def _hidden_multiplier(model: IntegerLstm, profile: Profile) -> Multiplier:
+    scale, _ = _hidden_quantisation(model, profile)
+    real = 2.0**-30 / float(np.float32(scale))
+    return quantised_multiplier(
+        float(np.float32(real)) if profile.hidden_multiplier == "float32" else real
+    )
+
+
+def _prepare_peephole(model: IntegerLstm) -> tuple[tuple[Int64, Multiplier] | None, ...]:
+    if model.peephole is None or model.peephole_scale is None:
+        return (None, None, None, None)
+    result: list[tuple[Int64, Multiplier] | None] = []
+    for weight, scale in zip(model.peephole, model.peephole_scale):
+        if weight is None or scale is None:
+            result.append(None)
+            continue
+        real = float(np.float32(2.0**model.cell_scale_log2 * float(np.float32(scale)) / GATE_SCALE))
+        result.append((weight.astype(np.int64), quantised_multiplier(real)))
+    return tuple(result)
+
+
+def _cell_clip(model: IntegerLstm, profile: Profile) -> int | None:
+    """The clip in steps of the cell state, truncated; None for no clip."""
+    if model.cell_clip <= 0:
+        return None
+    steps = int(min(np.float32(model.cell_clip) / np.float32(model.cell_scale), 32767.0))
+    return None if steps == 0 and profile.vanishing_cell_clip == "ignored" else steps
+
+
+def _float32_quotient(a: float, b: float, divisor: float) -> float:
+    """a * b / divisor as C computes it in float."""
+    return float(np.float32(a) * np.float32(b) / np.float32(divisor))
