@@ -169,7 +169,7 @@ def _project(model: IntegerLstm, hidden: Int64) -> Int64:
     rescaled = multiply_double_rounding(wrap_int32(total), quantised_multiplier(scale))
     projected = saturate(rescaled + model.output_state_zero_point, "int8")
     if model.projection_clip > 0:
-        limit = int(min(np.float32(model.projection_clip) / np.float32(model.output_scale), 127))
+        limit = _truncated_steps(model.projection_clip, model.output_scale, 127)
         if limit > 0:
             projected = np.clip(projected, -limit, limit)
     return projected
@@ -229,7 +229,8 @@ def _initial_state(
 def _matmul(x: Int64, kernel: NDArray[np.float64]) -> Int64:
     """x [rows, n] times kernel [gates, n, units], exact: every partial sum is an integer under
     2**53 (2**16 * 2**7 * n), so float64 matrix products, which are fast, lose nothing."""
-    return np.matmul(x.astype(np.float64), kernel).astype(np.int64)
+    product: Int64 = np.matmul(x.astype(np.float64), kernel).astype(np.int64)
+    return product
 
 
 def _rescale(model: IntegerLstm, accumulators: Int64, multiplier: Multiplier) -> Int64:
@@ -292,8 +293,13 @@ def _cell_clip(model: IntegerLstm, profile: Profile) -> int | None:
     """The clip in steps of the cell state, truncated; None for no clip."""
     if model.cell_clip <= 0:
         return None
-    steps = int(min(np.float32(model.cell_clip) / np.float32(model.cell_scale), 32767.0))
+    steps = _truncated_steps(model.cell_clip, model.cell_scale, 2**15 - 1)
     return None if steps == 0 and profile.vanishing_cell_clip == "ignored" else steps
+
+
+def _truncated_steps(limit: float, scale: float, most: int) -> int:
+    """A clip in quantisation steps: divided in float, cut off, never rounded."""
+    return min(int(np.float32(limit) / np.float32(scale)), most)
 
 
 def _float32_quotient(a: float, b: float, divisor: float) -> float:
