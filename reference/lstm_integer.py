@@ -132,7 +132,7 @@ def _step(
     rescaled = multiply_double_rounding(o * squashed, prepared.hidden_multiplier)
     _, zero_point = _hidden_quantisation(model, profile)
     hidden = saturate(rescaled + zero_point, model.activation_dtype)
-    return (hidden if model.projection is None else _project(model, hidden)), cell
+    return (hidden if model.projection is None else _project(model, profile, hidden)), cell
 
 
 def _new_cell(model: IntegerLstm, profile: Profile, kept: Int64, added: Int64) -> Int64:
@@ -158,12 +158,13 @@ def _peep(argument: Int64, peephole: tuple[Int64, Multiplier] | None, cell: Int6
     return saturate(argument + multiply_double_rounding(weight * cell, multiplier), "int16")
 
 
-def _project(model: IntegerLstm, hidden: Int64) -> Int64:
+def _project(model: IntegerLstm, profile: Profile, hidden: Int64) -> Int64:
     """Projection of the hidden state (TFLite only): outputs in the output state's scale."""
     assert model.projection is not None
     scale = _float32_quotient(model.projection_scale, model.hidden_scale, model.output_state_scale)
     kernel = model.projection.astype(np.float64)[None].swapaxes(1, 2)
-    total = _matmul(hidden - model.hidden_zero_point, kernel)[0]
+    _, zero_point = _hidden_quantisation(model, profile)
+    total = _matmul(hidden - zero_point, kernel)[0]
     if model.projection_bias is not None:
         total = total + model.projection_bias
     rescaled = multiply_double_rounding(wrap_int32(total), quantised_multiplier(scale))
@@ -263,8 +264,15 @@ def _gate_multipliers(scales: GateScales, operand_scale: float, profile: Profile
 
 
 def _hidden_quantisation(model: IntegerLstm, profile: Profile) -> tuple[float, int]:
+    """Scale and zero point the hidden state is written with.
+
+    Under a projection TFLite 2.15.1 applies the zero point with the wrong sign, both when it
+    writes the hidden state and when it reads it back. The two cancel until the hidden state
+    saturates, which then happens at the mirrored bounds (observed; seen in no source).
+    """
     if profile.hidden_quantisation == "intermediate":
-        return model.hidden_scale, model.hidden_zero_point
+        sign = 1 if model.projection is None else -1
+        return model.hidden_scale, sign * model.hidden_zero_point
     return model.output_state_scale, model.output_state_zero_point
 
 
