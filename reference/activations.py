@@ -79,7 +79,7 @@ def _exp_in_last_quarter(x: Int64) -> Int64:
     d3 = multiply(d2, d)
     d4 = multiply(d2, d2)
     tail = multiply(rounding_right_shift(d4, 2) + d3, third) + d2
-    return np.minimum(centre + multiply(centre, d + rounding_right_shift(tail, 1)), ONE)
+    return np.minimum(centre + multiply(d + rounding_right_shift(tail, 1), centre), ONE)
 
 
 def _newton_reciprocal(x: Int64) -> Int64:
@@ -113,7 +113,7 @@ def sigmoid_table() -> Int64:
     Read out of the runtime by tools/recover_lut.py, since no formula was found: the values lie
     up to 1.1 steps above 2**16 / (1 + exp(-k / 24)), 44 of them off its rounding.
     """
-    table = np.load(TABLE_FILE).astype(np.int64)
+    table: Int64 = np.load(TABLE_FILE).astype(np.int64)
     table.setflags(write=False)
     return table
 

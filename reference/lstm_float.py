@@ -33,6 +33,9 @@ class LstmOptions:
     activation: of the candidate and of the cell state on its way out.
     time_major: sequences are [time, batch, features], else [batch, time, features].
     go_backwards: steps run from the last to the first; outputs stay at their own step's place.
+    stale_output: TFLite 2.15.1's fault with activation "none": ApplyActivationToVector writes
+        nothing, so the output gate multiplies the candidate left in the buffer, not the cell
+        state. Without effect for other activations.
     """
 
     cell_clip: float = 0.0
@@ -40,6 +43,7 @@ class LstmOptions:
     activation: Activation = "tanh"
     time_major: bool = False
     go_backwards: bool = False
+    stale_output: bool = False
 
 
 class LstmState(NamedTuple):
@@ -138,7 +142,9 @@ def lstm_step(
     candidate = activation(_gate(weights, "c", x, hidden, None))
     cell = clip(f * cell + i * candidate, options.cell_clip)
     o = sigmoid(_gate(weights, "o", x, hidden, cell))
-    return LstmStep(i, f, candidate, o, cell, _project(weights, o * activation(cell), options))
+    stale = options.stale_output and options.activation == "none"
+    squashed = candidate if stale else activation(cell)
+    return LstmStep(i, f, candidate, o, cell, _project(weights, o * squashed, options))
 
 
 def _gate(weights: LstmWeights, gate: str, x: Array, hidden: Array, cell: Array | None) -> Array:
