@@ -46,6 +46,9 @@ class LstmOptions:
     stale_output: bool = False
 
 
+PLAIN = LstmOptions()
+
+
 class LstmState(NamedTuple):
     """hidden: [batch, outputs], cell: [batch, units]."""
 
@@ -99,7 +102,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 def lstm(
     weights: LstmWeights,
     x: NDArray[Any],
-    options: LstmOptions = LstmOptions(),
+    options: LstmOptions = PLAIN,
     initial: LstmState | None = None,
     dtype: Any = np.float64,
     keep_steps: bool = False,
@@ -183,7 +186,7 @@ def bidirectional(
     forward: LstmWeights,
     backward: LstmWeights,
     x: NDArray[Any],
-    options: LstmOptions = LstmOptions(),
+    options: LstmOptions = PLAIN,
     merge: Literal["concat", "sum"] | None = "concat",
     dtype: Any = np.float64,
 ) -> tuple[NDArray[Any], ...]:

@@ -25,12 +25,13 @@ Float32 = NDArray[np.float32]
 
 SIGMOID_ONE_ABOVE = np.float32(16.619047164916992)
 SIGMOID_EXP_BELOW = np.float32(-9.0)
+PLAIN = LstmOptions()
 
 
 def lstm_float32(
     weights: LstmWeights,
     x: Float32,
-    options: LstmOptions = LstmOptions(),
+    options: LstmOptions = PLAIN,
     initial: LstmState | None = None,
 ) -> LstmRun:
     """Run the kernel over whole sequences: x [batch, time, features] or time-major.
@@ -59,7 +60,7 @@ def lstm_float32(
 
 def _gates(weights: LstmWeights, x: Float32, hidden: Float32) -> list[Float32]:
     """The arguments of i, f, c and o, [batch, units] each."""
-    layers = zip(weights.input_kernel, weights.recurrent_kernel, weights.bias)
+    layers = zip(weights.input_kernel, weights.recurrent_kernel, weights.bias, strict=True)
     return [
         (sequential_product(x, kernel) + np.asarray(bias, np.float32))
         + sequential_product(hidden, recurrent)

@@ -288,7 +288,7 @@ def _prepare_peephole(model: IntegerLstm) -> tuple[tuple[Int64, Multiplier] | No
     if model.peephole is None or model.peephole_scale is None:
         return (None, None, None, None)
     result: list[tuple[Int64, Multiplier] | None] = []
-    for weight, scale in zip(model.peephole, model.peephole_scale):
+    for weight, scale in zip(model.peephole, model.peephole_scale, strict=True):
         if weight is None or scale is None:
             result.append(None)
             continue

@@ -32,7 +32,8 @@ class Gates(NamedTuple):
     def as_type(self, dtype: Any) -> Gates:
         """The same gates in another dtype."""
         i, f, c, o = (None if gate is None else np.asarray(gate, dtype) for gate in self)
-        assert f is not None and o is not None
+        assert f is not None
+        assert o is not None
         return Gates(i, f, c, o)
 
 
