@@ -1,0 +1,69 @@
+# make conformance   set up, run every variant × recipe × runtime, gate a real model
+# make test          set up, lint, types, the harness's own tests
+# make lock          resolve requirements/*.in again (needs uv)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The first Python that answers to one of the supported versions; PYTHON=… chooses another.
+PYTHON ?= $(shell for p in python3.11 python3.10 python3; do \
+	if $$p -c 'import sys, venv, ensurepip; assert (3, 10) <= sys.version_info[:2] <= (3, 11)' \
+	2>/dev/null; then echo $$p; break; fi; done)
+BIN := .venv/bin
+ARGS ?=
+DIGITS := examples/digits/out
+SHORT := last/ or sequences/ or bidirectional-concat/ or gru/ or digits/
+
+.PHONY: help conformance conformance-short test matrix lock clean
+
+help:
+	@sed -n 's/^# make /make /p' Makefile
+
+conformance: .venv/.run
+	$(BIN)/python -m pytest suites/ $(ARGS)
+	$(BIN)/python -m fixtures.matrix --check report/conformance.json
+	$(BIN)/python -m examples.digits
+
+# A few variants through every recipe and runtime, and the real model: what CI has time for.
+conformance-short: .venv/.run
+	$(BIN)/python -m pytest suites/ -q -k "$(SHORT)" --report report/short $(ARGS)
+	$(BIN)/python -m examples.digits
+
+test: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/ -ra $(ARGS)
+
+# Rewrites the README's support matrix from the registry.
+matrix: .venv/.run
+	$(BIN)/python -m fixtures.matrix --write
+
+.venv/bin/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "error: Python 3.11 or 3.10 with venv was not found." >&2; \
+		echo "Install one (Debian: apt-get install python3.11-venv), or name it:" >&2; \
+		echo "  make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \
+		exit 1; \
+	fi
+	$(PYTHON) -m venv .venv
+
+.venv/.run: requirements/run.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r requirements/run.txt
+	touch $@
+
+.venv/.dev: requirements/dev.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r requirements/dev.txt
+	touch $@ .venv/.run
+
+lock:
+	for set in run dev; do \
+		uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.10 \
+			requirements/$$set.in -o requirements/$$set.txt; \
+	done
+
+clean:
+	rm -rf .venv .cache report $(DIGITS)

@@ -1,0 +1,241 @@
+"""The pytest surface: options, fixtures, and what is reported. The work is in fixtures/."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from fixtures import limitations, report, summary
+from fixtures.cases import Case, Judged, Measured, judge
+from fixtures.lab import Lab, Settings
+from fixtures.selection import Selection, select
+
+ROOT = Path(__file__).parent
+_RESULT = "conformance"
+_SELECTION = pytest.StashKey[Selection]()
+_RESULTS = pytest.StashKey[dict[str, dict[str, Any]]]()
+_EXPECTED = pytest.StashKey[list[str]]()
+_SECONDS = pytest.StashKey[dict[str, float]]()
+_ENVIRONMENT = pytest.StashKey[dict[str, Any]]()
+_BEGAN = pytest.StashKey[float]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("lstm", "LSTM conformance")
+    path = {"type": Path, "metavar": "PATH"}
+    several = {"action": "append", "default": []}
+    group.addoption(
+        "--model", **path, **several, help="gate this Keras model (.keras, .h5, SavedModel)"
+    )
+    group.addoption("--tflite", **path, **several, help="gate this converted flatbuffer")
+    group.addoption("--inputs", **path, help="samples to compare on (.npz, an array per input)")
+    group.addoption("--calibration", **path, help="samples for integer recipes (.npz)")
+    group.addoption("--recipe", **several, metavar="NAME", help="only this recipe; repeatable")
+    group.addoption("--runtime", **several, metavar="NAME", help="only this runtime; repeatable")
+    group.addoption("--full", action="store_true", help="slow entry points for every variant too")
+    group.addoption("--seed", type=int, default=2015, help="seed of stimuli and calibration")
+    group.addoption("--report", **path, default=Path("report"), help="folder of the report")
+    group.addoption("--cache", **path, default=ROOT / ".cache", help="folder of conversions")
+    group.addoption("--no-cache", action="store_true", help="convert everything again")
+    group.addoption(
+        "--trusted", action="store_true", help="the models may carry code (Lambda layers)"
+    )
+    group.addoption("--jobs", type=int, default=os.cpu_count(), help="conversions at a time")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    option = config.option
+    try:
+        selection = select(option.model, option.tflite, option.recipe, option.runtime, option.full)
+        for name in ("inputs", "calibration"):
+            path = getattr(option, name)
+            if path is not None and not path.is_file():
+                raise ValueError(f"--{name} {path}: no such file; expected an .npz file")
+            if path is not None and not (option.model or option.tflite):
+                raise ValueError(f"--{name} is for your own model: add --model or --tflite")
+        if option.jobs < 1:
+            raise ValueError(f"--jobs {option.jobs}: expected at least 1")
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[_SELECTION] = selection
+    config.stash[_RESULTS] = {}
+    config.stash[_EXPECTED] = []
+    config.stash[_SECONDS] = {}
+    config.stash[_ENVIRONMENT] = {}
+    config.stash[_BEGAN] = time.monotonic()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    selection = metafunc.config.stash[_SELECTION]
+    for name, cases in (
+        ("conversion_case", selection.conversions),
+        ("parity_case", selection.parities),
+    ):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, [pytest.param(case, id=case.id) for case in cases()])
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    session.config.stash[_EXPECTED] = [item.nodeid for item in session.items if _case(item)]
+
+
+def _case(item: pytest.Item) -> Case | None:
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    for name in ("conversion_case", "parity_case"):
+        if isinstance(parameters.get(name), Case):
+            return parameters[name]  # type: ignore[no-any-return]
+    return None
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """Where cases are carried out. Under xdist each process has its own, and converts what it
+    is handed; alone, conversions run ahead of the tests."""
+    config = request.config
+    option = config.option
+    settings = Settings(
+        option.seed,
+        None if option.no_cache else option.cache.absolute(),
+        option.jobs,
+        option.trusted,
+        option.inputs,
+        option.calibration,
+    )
+    found = Lab(settings)
+    if not hasattr(config, "workerinput"):
+        found.prefetch([case for item in request.session.items if (case := _case(item))])
+    try:
+        yield found
+    finally:
+        config.stash[_SECONDS] = {"import": found.import_seconds, **found.seconds}
+        config.stash[_ENVIRONMENT] = found.environment
+        found.close()
+
+
+@pytest.fixture(scope="session")
+def registry() -> limitations.Registry:
+    return limitations.load()
+
+
+@pytest.fixture
+def verdict(
+    request: pytest.FixtureRequest, registry: limitations.Registry
+) -> Any:
+    """Records how a case ended and fails the test unless it ended as expected."""
+
+    def record(case: Case, measured: Measured) -> Judged:
+        asked_for = request.config.stash[_SELECTION].recipes_asked_for
+        judged = judge(case, measured, registry, asked_for)
+        document = {**judged.document(), "rerun": _rerun(request.config, request.node.nodeid)}
+        request.node.user_properties.append((_RESULT, document))
+        if judged.verdict == "failed":
+            pytest.fail(f"{judged.message}\nrerun: {document['rerun']}", pytrace=False)
+        return judged
+
+    return record
+
+
+def _rerun(config: pytest.Config, nodeid: str) -> str:
+    """The command that runs one case again, with the options that decide it."""
+    option = config.option
+    words = ["pytest", nodeid]
+    for name in ("model", "tflite", "recipe", "runtime"):
+        for value in getattr(option, name):
+            words += [f"--{name}", str(value)]
+    for name in ("inputs", "calibration"):
+        if getattr(option, name) is not None:
+            words += [f"--{name}", str(getattr(option, name))]
+    if option.seed != 2015:
+        words += ["--seed", str(option.seed)]
+    words += ["--full"] if option.full else []
+    words += ["--trusted"] if option.trusted else []
+    return shlex.join(words)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" and _CONFIG:
+        for name, value in report.user_properties:
+            if name == _RESULT:
+                _CONFIG[0].stash[_RESULTS][report.nodeid] = value  # type: ignore[assignment]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(
+    report: pytest.TestReport,
+) -> tuple[str, str, str] | None:
+    """A limitation that was met is neither a plain pass nor a skip."""
+    if report.when == "call" and report.passed:
+        for name, value in report.user_properties:
+            if name == _RESULT and value["verdict"] == "limitation":  # type: ignore[index]
+                return "limitation", "l", "LIMITATION"
+    return None
+
+
+#: The configuration of this process, for the hooks that are not given one.
+_CONFIG: list[pytest.Config] = []
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    _CONFIG[:] = [session.config]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the report, whatever happened, and let nothing untested pass."""
+    config = session.config
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    results = config.stash[_RESULTS]
+    expected = config.stash[_EXPECTED]
+    if not expected:
+        return
+    document = _document(config, exitstatus == pytest.ExitCode.INTERRUPTED)
+    try:
+        report.write(document, config.option.report / "conformance.json")
+    except OSError as error:
+        config.stash[_ENVIRONMENT]["report_error"] = str(error)
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+    untested = [nodeid for nodeid in expected if nodeid not in results]
+    if untested and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _document(config: pytest.Config, interrupted: bool) -> dict[str, Any]:
+    environment = report.environment(
+        config.option.seed, report.command_line(), config.stash[_ENVIRONMENT]
+    )
+    seconds = {**config.stash[_SECONDS], "wall": time.monotonic() - config.stash[_BEGAN]}
+    cases = list(config.stash[_RESULTS].values())
+    return report.build(environment, len(config.stash[_EXPECTED]), cases, seconds, interrupted)
+
+
+def pytest_terminal_summary(
+    terminalreporter: Any, exitstatus: int, config: pytest.Config
+) -> None:
+    if not config.stash.get(_EXPECTED, []) or config.option.collectonly:
+        return
+    document = _document(config, exitstatus == pytest.ExitCode.INTERRUPTED)
+    writer = terminalreporter._tw
+    console = Console(
+        file=writer, force_terminal=writer.hasmarkup, width=max(60, writer.fullwidth)
+    )
+    terminalreporter.section("LSTM conformance")
+    summary.matrix(console, document["cases"])
+    summary.legend(console)
+    summary.counts(console, document)
+    summary.limitations(console, document["cases"])
+    summary.failures(console, document["cases"])
+    summary.timing(console, document["seconds"])
+    error = config.stash[_ENVIRONMENT].get("report_error")
+    path = config.option.report / "conformance.json"
+    console.print(
+        f"the report could not be written: {error}" if error else f"report: {path}",
+        highlight=False,
+    )

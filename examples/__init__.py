@@ -1,0 +1,1 @@
+"""Worked examples that the main job runs."""

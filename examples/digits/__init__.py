@@ -1,0 +1,1 @@
+"""A digit model trained on real handwriting, gated with float32 and int8."""
