@@ -82,9 +82,10 @@ def quantise(
     if np.any(np.isnan(real)):
         raise ValueError("NaN has no quantised value")
     scale, zero_point = _along_axis(affine, np.ndim(real))
-    scaled = np.asarray(real, precision) / scale.astype(precision)
-    whole = round_half_away(scaled) if rounding == "half_away" else np.rint(scaled)
     low, high = limits(affine.dtype)
+    scaled = np.asarray(real, precision) / scale.astype(precision)
+    scaled = np.clip(scaled, low - zero_point - 1, high - zero_point + 1)
+    whole = round_half_away(scaled) if rounding == "half_away" else np.rint(scaled)
     shifted = whole.astype(np.float64) + zero_point
     return np.clip(shifted, low, high).astype(affine.dtype)
 

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from reference.activations import (
+    gemmlowp_logistic,
+    gemmlowp_tanh,
+    sigmoid_table,
+    table_logistic,
+    table_tanh,
+    table_tanh_scaling,
+    tabulated,
+)
+
+ALL = np.arange(-(2**15), 2**15).astype(np.int16)
+REAL = ALL.astype(np.float64)
+STEP = 2.0**-15
+
+
+def steps_off(result: np.ndarray, exact: np.ndarray) -> float:  # type: ignore[type-arg]
+    return float(np.abs(result - exact / STEP).max())
+
+
+@pytest.mark.parametrize("integer_bits", range(7))
+def test_gemmlowp_tanh_is_tanh(integer_bits: int) -> None:
+    exact = np.tanh(REAL / 2 ** (15 - integer_bits))
+    assert 1 < steps_off(gemmlowp_tanh(ALL, integer_bits), exact) < 12.1
+
+
+def test_gemmlowp_tanh_is_odd_and_zero_at_zero() -> None:
+    result = gemmlowp_tanh(ALL[1:], 3).astype(int)
+    assert (result == -result[::-1]).all()
+    assert result[2**15 - 1] == 0
+
+
+def test_gemmlowp_logistic_is_the_logistic_function() -> None:
+    result = gemmlowp_logistic(ALL).astype(int)
+    assert steps_off(result, 1 / (1 + np.exp(-REAL / 2**12))) < 12.1
+    mirrored = result[1:] + result[:0:-1]
+    assert set(mirrored) <= {2**15 - 1, 2**15}
+    assert result[2**15] == 2**14
+
+
+@pytest.mark.parametrize(
+    ("x", "tanh", "logistic"),
+    [(0, 0, 16384), (4096, 24964, 23952), (-4096, -24964, 8815), (32767, 32767, 32756)],
+)
+def test_gemmlowp_golden_values(x: int, tanh: int, logistic: int) -> None:
+    """Read from TFLite 2.15.1's int16 TANH and LOGISTIC, whose 65536 answers all agree."""
+    at = np.array([x], np.int16)
+    assert gemmlowp_tanh(at, 3)[0] == tanh
+    assert gemmlowp_logistic(at)[0] == logistic
+
+
+def test_table_functions_are_close_to_the_exact_ones() -> None:
+    assert steps_off(table_tanh(ALL, 3, 0), np.tanh(REAL / 2**12)) < 2.1
+    assert steps_off(table_logistic(ALL), 1 / (1 + np.exp(-REAL / 2**12))) < 2.1
+
+
+def test_the_table_is_monotonic_and_starts_at_a_half() -> None:
+    table = sigmoid_table()
+    assert table.shape == (256,)
+    assert (table[0], table[1], table[254], table[255]) == (2**15, 33451, 65534, 65535)
+    assert (np.diff(table) >= 0).all()
+    exact = 2**16 / (1 + np.exp(-np.arange(256) / 24))
+    assert np.abs(table - exact).max() < 1.2
+
+
+def test_cell_state_scaling_of_the_table() -> None:
+    assert table_tanh_scaling(-12) == (3, 0)
+    assert table_tanh_scaling(-10) == (12, 0)
+    assert table_tanh_scaling(-15) == (3, 3)
+    for log2 in (-18, -15, -9):
+        exact = np.tanh(REAL * 2.0**log2)
+        assert steps_off(table_tanh(ALL, *table_tanh_scaling(log2)), exact) < 24
+
+
+def test_a_tabulated_function_gives_the_same_answers() -> None:
+    table = tabulated(gemmlowp_tanh, 2)
+    assert (table == gemmlowp_tanh(ALL, 2)).all()
+    assert not table.flags.writeable
+
+
+def test_impossible_formats_are_refused() -> None:
+    with pytest.raises(ValueError, match="integer bits"):
+        gemmlowp_tanh(ALL[:1], 14)

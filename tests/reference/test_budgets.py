@@ -1,0 +1,121 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reference.budgets import Grid, float_budget, headroom
+from reference.ideal import dequantised_weights, ideal_run, kernel_budget
+from reference.integer_weights import IntegerLstm
+from reference.lstm_float import LstmOptions, lstm
+from reference.lstm_float32 import lstm_float32
+from reference.lstm_integer import lstm_integer
+from reference.lstm_weights import Gates
+from reference.profiles import TFLITE_2_15, TFLM
+from tests.reference.models import float_weights, integer_input, integer_model
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0, 4.0, 8.0])
+@pytest.mark.parametrize("options", [LstmOptions(), LstmOptions(cell_clip=0.5, time_major=True)])
+def test_float32_in_two_orders_stays_within(scale: float, options: LstmOptions) -> None:
+    weights = float_weights(1, units=12, features=8, scale=scale)
+    x = np.random.default_rng(1).normal(size=(3, 40, 8)).astype(np.float32)
+    x = x.swapaxes(0, 1) if options.time_major else x
+    oracle, budget = lstm(weights, x, options), float_budget(weights, x, options)
+    for run in (lstm_float32(weights, x, options), lstm(weights, x, options, dtype=np.float32)):
+        assert 0 < headroom(run.outputs, oracle.outputs, budget.outputs) < 1
+        assert headroom(run.state.cell, oracle.state.cell, budget.cell) < 1
+    assert budget.decides(oracle.outputs)
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0, 4.0, 8.0])
+def test_one_percent_of_the_kernel_is_caught(scale: float) -> None:
+    weights = float_weights(2, units=12, features=8, scale=scale)
+    x = np.random.default_rng(2).normal(size=(3, 40, 8)).astype(np.float32)
+    oracle, budget = lstm(weights, x), float_budget(weights, x)
+    for gate in range(4):
+        kernels = list(weights.recurrent_kernel)
+        kernels[gate] = kernels[gate] * np.float32(1.01)  # type: ignore[operator]
+        mutant = replace(weights, recurrent_kernel=Gates(*kernels))  # type: ignore[arg-type]
+        assert headroom(lstm_float32(mutant, x).outputs, oracle.outputs, budget.outputs) > 10
+
+
+def test_the_budget_follows_the_sensitivity() -> None:
+    x = np.random.default_rng(3).normal(size=(1, 60, 8))
+    sizes = [
+        float_budget(float_weights(3, units=16, features=8, scale=s), x).outputs.max()
+        for s in (1.0, 4.0, 8.0)
+    ]
+    assert sizes[0] < sizes[1] < sizes[2]
+    assert sizes[0] < 1e-5
+
+
+def test_a_budget_is_reproducible_and_covers_every_variant() -> None:
+    weights = float_weights(4, cifg=True, peephole=True, outputs=3, layer_norm=True)
+    x = np.random.default_rng(4).normal(size=(2, 12, 3)).astype(np.float32)
+    budget = float_budget(weights, x, LstmOptions(projection_clip=0.4))
+    again = float_budget(weights, x, LstmOptions(projection_clip=0.4))
+    assert (budget.outputs == again.outputs).all()
+    assert budget.outputs.shape == (2, 12, 3)
+    assert budget.cell.shape == (2, 5)
+    exact = lstm(weights, x, LstmOptions(projection_clip=0.4))
+    single = lstm(weights, x, LstmOptions(projection_clip=0.4), dtype=np.float32)
+    assert 0 < headroom(single.outputs, exact.outputs, budget.outputs) < 1
+
+
+def test_a_chaotic_model_is_called_undecidable() -> None:
+    weights = float_weights(5, units=24, features=8, scale=40.0)
+    x = 0.1 * np.random.default_rng(5).normal(size=(1, 200, 8))
+    oracle = lstm(weights, x, LstmOptions(activation="relu6"))
+    budget = float_budget(weights, x, LstmOptions(activation="relu6"))
+    assert not budget.decides(oracle.outputs)
+
+
+def test_headroom() -> None:
+    zero, one = np.zeros(2), np.ones(2)
+    assert headroom(np.array([0.5, -0.25]), zero, one) == 0.5
+    assert headroom(zero, zero, zero) == 0
+    assert headroom(np.array([1e-9, 0]), zero, zero) == np.inf
+    assert headroom(np.array([np.nan, 0]), zero, one) == np.inf
+
+
+def test_a_grid_rounds_and_saturates() -> None:
+    assert Grid(0.5, -2, 3).nearest(np.array([0.3, -9.0, 9.0])).tolist() == [0.5, -1.0, 1.5]
+
+
+def in_real_units(model: IntegerLstm, outputs: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    return np.asarray((outputs - float(model.output_state_zero_point)) * model.output_state_scale)
+
+
+@pytest.mark.parametrize("profile", [TFLITE_2_15, TFLM], ids=["tflite", "tflm"])
+@pytest.mark.parametrize("seed", range(4))
+def test_kernels_stay_near_the_ideal_run(seed: int, profile) -> None:  # type: ignore[no-untyped-def]
+    model = integer_model(seed, time_major=seed % 2 == 1)
+    x = integer_input(seed, model)
+    ideal, budget = kernel_budget(model, x)
+    run = lstm_integer(model, x, profile)
+    assert headroom(in_real_units(model, run.outputs), ideal.outputs, budget.outputs) <= 1
+    assert headroom(run.state.cell * model.cell_scale, ideal.state.cell, budget.cell) <= 1
+
+
+def test_faults_leave_the_kernel_budget() -> None:
+    tiny = integer_model(6, cell_scale=2.0**-16)
+    x = integer_input(6, tiny)
+    ideal, budget = kernel_budget(tiny, x)
+    skipped = in_real_units(tiny, lstm_integer(tiny, x, TFLITE_2_15).outputs)
+    assert headroom(skipped, ideal.outputs, budget.outputs) > 1
+    wrong = integer_model(6, hidden_scale=0.004)
+    ideal, budget = kernel_budget(wrong, x)
+    tflite = in_real_units(wrong, lstm_integer(wrong, x, TFLITE_2_15).outputs)
+    assert headroom(tflite, ideal.outputs, budget.outputs) > 1
+
+
+def test_the_ideal_run_lies_on_the_grid_and_near_the_float_model() -> None:
+    model = integer_model(7)
+    x = integer_input(7, model)
+    ideal = ideal_run(model, x)
+    steps = ideal.outputs / model.output_state_scale
+    assert np.abs(steps - np.rint(steps)).max() < 1e-9
+    real = (x.astype(float) - model.input_zero_point) * model.input_scale
+    assert (ideal_run(model, real).outputs == ideal.outputs).all()
+    distance = np.abs(lstm(dequantised_weights(model), real).outputs - ideal.outputs).max()
+    assert model.output_state_scale / 4 < distance < 0.2
