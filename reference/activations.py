@@ -166,9 +166,11 @@ def _interpolate(argument: Int64, fraction_bits: int, saturated: int) -> Int64:
 
 
 @lru_cache(maxsize=64)
-def tabulated(function: Callable[..., Int16], *arguments: Any) -> Int16:
-    """function(x, *arguments) for every int16 x, to be indexed by x + 2**15: the same answers,
-    at the price of one look-up. Read-only."""
-    table = function(np.arange(-(2**15), 2**15).astype(np.int16), *arguments)
+def tabulated(function: Callable[..., Int16], *arguments: Any) -> Int64:
+    """function(x, *arguments) for every int16 x: the same answers, at the price of one look-up.
+
+    The 65536 values are indexed by x itself; a negative index counts from the end. Read-only.
+    """
+    table: Int64 = function(np.arange(2**16).astype(np.int16), *arguments).astype(np.int64)
     table.setflags(write=False)
     return table

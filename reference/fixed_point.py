@@ -22,6 +22,10 @@ from numpy.typing import NDArray
 Int64 = NDArray[np.int64]
 
 
+LIMITS = {"int8": (-(2**7), 2**7 - 1), "int16": (-(2**15), 2**15 - 1)}
+"""Smallest and largest value of the activation dtypes."""
+
+
 class Multiplier(NamedTuple):
     """A real multiplier, or an array of them, as mantissa * 2**(shift - 31).
 
@@ -62,9 +66,9 @@ def wrap_int32(x: Int64) -> Int64:
 
 
 def saturate(x: Int64, dtype: str) -> Int64:
-    """x clamped to the range of an integer dtype; stays int64."""
-    info = np.iinfo(np.dtype(dtype))
-    return np.clip(x, info.min, info.max)
+    """x clamped to the range of "int8" or "int16"; stays int64."""
+    low, high = LIMITS[dtype]
+    return np.minimum(np.maximum(x, low), high)
 
 
 def rounding_right_shift(x: Int64, bits: int | Int64) -> Int64:
@@ -72,11 +76,15 @@ def rounding_right_shift(x: Int64, bits: int | Int64) -> Int64:
 
     Raises ValueError when bits is negative.
     """
-    bits = np.asarray(bits, np.int64)
-    if np.any(bits < 0):
+    fewest = bits if isinstance(bits, int) else int(bits.min())
+    if fewest < 0:
         raise ValueError(f"cannot shift right by {bits} bits")
-    half = (np.int64(1) << bits) >> 1
-    return np.asarray((x + half - ((x < 0) & (bits > 0))) >> bits)
+    minus_one_if_negative = x >> 63
+    if fewest == 0:
+        minus_one_if_negative = minus_one_if_negative * (np.asarray(bits) > 0)
+    result: Int64 = x + ((1 << bits) >> 1) + minus_one_if_negative
+    result >>= bits
+    return result
 
 
 def rounding_doubling_high_mul(a: Int64, b: int | Int64) -> Int64:
@@ -101,10 +109,17 @@ def multiply_double_rounding(x: Int64, by: Multiplier) -> Int64:
     The default build of MultiplyByQuantizedMultiplier(int32). A left shift happens first and
     wraps at 32 bits, as it does in the kernels.
     """
-    left, right = np.maximum(by.shift, 0), np.maximum(-np.asarray(by.shift), 0)
-    if np.any(left):
-        x = wrap_int32(x << left)
-    return rounding_right_shift(rounding_doubling_high_mul(x, by.mantissa), right)
+    right: int | Int64
+    if isinstance(by.shift, int):
+        most_left, right = by.shift, max(-by.shift, 0)
+    else:
+        most_left, right = int(by.shift.max()), np.maximum(-by.shift, 0)
+    if most_left > 0:
+        x = wrap_int32(x << np.maximum(by.shift, 0))
+    high = x * by.mantissa  # rounding_doubling_high_mul; a mantissa is never its minimum, so
+    high += 1 << 30  # there is nothing to saturate
+    high >>= 31
+    return rounding_right_shift(high, right)
 
 
 def multiply_single_rounding(x: Int64, by: Multiplier) -> Int64:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from reference.activations import (
     GEMMLOWP_TANH_BITS,
-    Int16,
     Int64,
     gemmlowp_logistic,
     gemmlowp_tanh,
@@ -53,9 +52,9 @@ class _Prepared(NamedTuple):
     recurrent_multiplier: Multiplier
     hidden_multiplier: Multiplier
     peephole: tuple[tuple[Int64, Multiplier] | None, ...]
-    sigmoid: Int16
-    tanh: Int16
-    cell_tanh: Int16 | None
+    sigmoid: Int64
+    tanh: Int64
+    cell_tanh: Int64 | None
     cell_clip: int | None
 
 
@@ -81,10 +80,9 @@ def lstm_integer(
     steps = x if model.time_major else x.swapaxes(0, 1)
     time, batch, _ = steps.shape
     hidden, cell = _initial_state(model, batch, initial)
-    arguments = _input_arguments(model, prepared, steps)
     outputs = np.empty((time, batch, model.outputs), model.activation_dtype)
     for t in range(time):
-        hidden, cell = _step(model, profile, prepared, arguments[:, t], hidden, cell)
+        hidden, cell = _step(model, profile, prepared, steps[t], hidden, cell)
         outputs[t] = hidden
     ordered = outputs if model.time_major else outputs.swapaxes(0, 1)
     final = LstmState(hidden.astype(model.activation_dtype), cell.astype(np.int16))
@@ -104,11 +102,12 @@ def _step(
     model: IntegerLstm,
     profile: Profile,
     prepared: _Prepared,
-    from_input: Int64,
+    x: NDArray[Any],
     hidden: Int64,
     cell: Int64,
 ) -> tuple[Int64, Int64]:
-    """One step; from_input: the rescaled input products [gates, batch, units] of this step."""
+    """One step; x [batch, features], hidden [batch, outputs], cell [batch, units]."""
+    from_input = _input_arguments(model, prepared, x)
     centred = hidden - model.output_state_zero_point
     accumulators = _matmul(centred, prepared.recurrent_kernel)
     recurrent = _rescale(model, accumulators, prepared.recurrent_multiplier)
@@ -184,7 +183,7 @@ def _prepare(model: IntegerLstm, profile: Profile) -> _Prepared:
         raise ValueError(f"{profile.name} refuses cell scale {model.cell_scale}, above 2**-9")
     log2 = model.cell_scale_log2
     if profile.cell_activation == "table":
-        cell_tanh: Int16 | None = tabulated(table_tanh, *table_tanh_scaling(log2))
+        cell_tanh: Int64 | None = tabulated(table_tanh, *table_tanh_scaling(log2))
     else:
         cell_tanh = None if tanh_is_skipped(model, profile) else tabulated(gemmlowp_tanh, 15 + log2)
     table = profile.gate_activation == "table"
@@ -206,13 +205,13 @@ def _prepare(model: IntegerLstm, profile: Profile) -> _Prepared:
     )
 
 
-def _input_arguments(model: IntegerLstm, prepared: _Prepared, steps: NDArray[Any]) -> Int64:
-    """The input's share of every gate's argument, int16 range, [gates, time, batch, units]."""
-    time, batch, features = steps.shape
-    centred = steps.reshape(-1, features).astype(np.int64) - model.input_zero_point
+def _input_arguments(model: IntegerLstm, prepared: _Prepared, x: NDArray[Any]) -> Int64:
+    """The input's share of every gate's argument, int16 range, [gates, batch, units]."""
+    centred = x.astype(np.int64) - model.input_zero_point
     accumulators = _matmul(centred, prepared.input_kernel) + prepared.bias
-    rescaled = saturate(_rescale(model, accumulators, prepared.input_multiplier), "int16")
-    return rescaled.reshape(-1, time, batch, model.units)
+    if model.activation_dtype == "int8":
+        accumulators = wrap_int32(accumulators)
+    return saturate(_rescale(model, accumulators, prepared.input_multiplier), "int16")
 
 
 def _initial_state(
@@ -235,14 +234,15 @@ def _matmul(x: Int64, kernel: NDArray[np.float64]) -> Int64:
 
 
 def _rescale(model: IntegerLstm, accumulators: Int64, multiplier: Multiplier) -> Int64:
-    """Accumulators to Q3.12: 32-bit for int8 activations, 64-bit for int16."""
+    """Accumulators to Q3.12: 32-bit for int8 activations, 64-bit for int16. Only a bias can
+    push a 32-bit accumulator over its limit, under 2**16 columns."""
     if model.activation_dtype == "int16":
         return multiply_int64(accumulators, multiplier)
-    return multiply_double_rounding(wrap_int32(accumulators), multiplier)
+    return multiply_double_rounding(accumulators, multiplier)
 
 
-def _look_up(table: Int16, x: Int64) -> Int64:
-    return table.take(x + 2**15).astype(np.int64)
+def _look_up(table: Int64, x: Int64) -> Int64:
+    return table.take(x)
 
 
 def _stack(gates: Gates) -> NDArray[np.float64]:

@@ -76,7 +76,7 @@ def test_cell_state_scaling_of_the_table() -> None:
 
 def test_a_tabulated_function_gives_the_same_answers() -> None:
     table = tabulated(gemmlowp_tanh, 2)
-    assert (table == gemmlowp_tanh(ALL, 2)).all()
+    assert (table[ALL] == gemmlowp_tanh(ALL, 2)).all()
     assert not table.flags.writeable
 
 
