@@ -20,10 +20,10 @@ from fixtures.selection import Selection, select
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
 _SELECTION = pytest.StashKey[Selection]()
-_RESULTS = pytest.StashKey[dict[str, dict[str, Any]]]()
+_RESULTS = pytest.StashKey[dict[str, Any]]()
 _EXPECTED = pytest.StashKey[list[str]]()
-_SECONDS = pytest.StashKey[dict[str, float]]()
-_ENVIRONMENT = pytest.StashKey[dict[str, Any]]()
+_SECONDS = pytest.StashKey[Any]()
+_ENVIRONMENT = pytest.StashKey[Any]()
 _BEGAN = pytest.StashKey[float]()
 
 
@@ -37,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--tflite", **path, **several, help="gate this converted flatbuffer")
     group.addoption("--inputs", **path, help="samples to compare on (.npz, an array per input)")
     group.addoption("--calibration", **path, help="samples for integer recipes (.npz)")
+    group.addoption("--labels", **path, help="the class of each sample (.npy), for accuracy")
     group.addoption("--recipe", **several, metavar="NAME", help="only this recipe; repeatable")
     group.addoption("--runtime", **several, metavar="NAME", help="only this runtime; repeatable")
     group.addoption("--full", action="store_true", help="slow entry points for every variant too")
@@ -47,6 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--trusted", action="store_true", help="the models may carry code (Lambda layers)"
     )
+    group.addoption(
+        "--deadline",
+        type=float,
+        metavar="SECONDS",
+        help="processor time of one invoke after which it hangs (2; your own models 30)",
+    )
     group.addoption("--jobs", type=int, default=os.cpu_count(), help="conversions at a time")
 
 
@@ -54,12 +61,14 @@ def pytest_configure(config: pytest.Config) -> None:
     option = config.option
     try:
         selection = select(option.model, option.tflite, option.recipe, option.runtime, option.full)
-        for name in ("inputs", "calibration"):
+        for name, suffix in (("inputs", "npz"), ("calibration", "npz"), ("labels", "npy")):
             path = getattr(option, name)
             if path is not None and not path.is_file():
-                raise ValueError(f"--{name} {path}: no such file; expected an .npz file")
+                raise ValueError(f"--{name} {path}: no such file; expected an .{suffix} file")
             if path is not None and not (option.model or option.tflite):
                 raise ValueError(f"--{name} is for your own model: add --model or --tflite")
+        if option.labels is not None and option.inputs is None:
+            raise ValueError("--labels are the classes of your samples: add --inputs")
         if option.jobs < 1:
             raise ValueError(f"--jobs {option.jobs}: expected at least 1")
     except ValueError as error:
@@ -89,8 +98,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def _case(item: pytest.Item) -> Case | None:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     for name in ("conversion_case", "parity_case"):
-        if isinstance(parameters.get(name), Case):
-            return parameters[name]  # type: ignore[no-any-return]
+        found = parameters.get(name)
+        if isinstance(found, Case):
+            return found
     return None
 
 
@@ -107,6 +117,8 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         option.trusted,
         option.inputs,
         option.calibration,
+        deadline=option.deadline,
+        labels=option.labels,
     )
     found = Lab(settings)
     if not hasattr(config, "workerinput"):
@@ -125,9 +137,7 @@ def registry() -> limitations.Registry:
 
 
 @pytest.fixture
-def verdict(
-    request: pytest.FixtureRequest, registry: limitations.Registry
-) -> Any:
+def verdict(request: pytest.FixtureRequest, registry: limitations.Registry) -> Any:
     """Records how a case ended and fails the test unless it ended as expected."""
 
     def record(case: Case, measured: Measured) -> Judged:
@@ -149,7 +159,7 @@ def _rerun(config: pytest.Config, nodeid: str) -> str:
     for name in ("model", "tflite", "recipe", "runtime"):
         for value in getattr(option, name):
             words += [f"--{name}", str(value)]
-    for name in ("inputs", "calibration"):
+    for name in ("inputs", "calibration", "labels"):
         if getattr(option, name) is not None:
             words += [f"--{name}", str(getattr(option, name))]
     if option.seed != 2015:
@@ -163,7 +173,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "call" and _CONFIG:
         for name, value in report.user_properties:
             if name == _RESULT:
-                _CONFIG[0].stash[_RESULTS][report.nodeid] = value  # type: ignore[assignment]
+                _CONFIG[0].stash[_RESULTS][report.nodeid] = value
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -216,20 +226,17 @@ def _document(config: pytest.Config, interrupted: bool) -> dict[str, Any]:
     return report.build(environment, len(config.stash[_EXPECTED]), cases, seconds, interrupted)
 
 
-def pytest_terminal_summary(
-    terminalreporter: Any, exitstatus: int, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     if not config.stash.get(_EXPECTED, []) or config.option.collectonly:
         return
     document = _document(config, exitstatus == pytest.ExitCode.INTERRUPTED)
     writer = terminalreporter._tw
-    console = Console(
-        file=writer, force_terminal=writer.hasmarkup, width=max(60, writer.fullwidth)
-    )
+    console = Console(file=writer, force_terminal=writer.hasmarkup, width=max(60, writer.fullwidth))
     terminalreporter.section("LSTM conformance")
     summary.matrix(console, document["cases"])
     summary.legend(console)
     summary.counts(console, document)
+    summary.accuracies(console, document["cases"])
     summary.limitations(console, document["cases"])
     summary.failures(console, document["cases"])
     summary.timing(console, document["seconds"])
@@ -238,4 +245,5 @@ def pytest_terminal_summary(
     console.print(
         f"the report could not be written: {error}" if error else f"report: {path}",
         highlight=False,
+        markup=False,
     )

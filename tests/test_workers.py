@@ -1,0 +1,181 @@
+"""Fire drills: whatever a worker does ends as a value, and the next request finds a new worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import psutil
+import pytest
+
+from fixtures.outcomes import Kind
+from fixtures.workers.client import Answer, Failure, Limits, Server, Worker, WorkerUnavailable
+
+QUICK = Limits(seconds=1.0, memory_bytes=256 << 20)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    found = Server(("drill",))
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def worker(server: Server) -> Iterator[Worker]:
+    found = Worker(server, "drill", QUICK)
+    yield found
+    found.close()
+
+
+def _still_works(worker: Worker) -> None:
+    answer = worker.call("echo", {"x": np.arange(3)}, say="alive")
+    assert isinstance(answer, Answer)
+    assert answer.document["said"] == "alive"
+    np.testing.assert_array_equal(answer.arrays["x"], [0, 1, 2])
+
+
+def _failure(result: Answer | Failure) -> Failure:
+    assert isinstance(result, Failure), f"expected a failure, got {result}"
+    return result
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGFPE", "SIGBUS", "SIGILL"])
+def test_a_crash_names_its_signal_and_what_was_printed(worker: Worker, name: str) -> None:
+    failure = _failure(worker.call("die", signal=name, say="last words"))
+    assert (failure.kind, failure.message) == (Kind.CRASHED, name)
+    assert failure.native == "last words"
+    _still_works(worker)
+
+
+def test_a_silent_exit_is_a_crash(worker: Worker) -> None:
+    failure = _failure(worker.call("leave", status=3))
+    assert (failure.kind, failure.message) == (Kind.CRASHED, "exit status 3")
+    _still_works(worker)
+
+
+def test_a_hang_ends_at_the_deadline(worker: Worker) -> None:
+    began = time.monotonic()
+    failure = _failure(worker.call("hang"))
+    assert failure.kind is Kind.HUNG
+    assert "deadline of 1 s" in failure.message
+    assert 1.0 <= time.monotonic() - began < 3.0
+    _still_works(worker)
+
+
+def test_a_stopped_worker_is_hung_even_for_a_request_it_does_not_read(worker: Worker) -> None:
+    _still_works(worker)
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGSTOP)
+    failure = _failure(worker.call("echo", {"large": np.zeros(32 << 20, np.uint8)}))
+    assert failure.kind is Kind.HUNG
+    _still_works(worker)
+
+
+def test_growing_memory_is_stopped_at_the_limit(worker: Worker) -> None:
+    failure = _failure(worker.call("swell", limits=Limits(30, QUICK.memory_bytes)))
+    assert failure.kind is Kind.OUT_OF_MEMORY
+    assert "256 MiB" in failure.message
+    _still_works(worker)
+
+
+def test_one_huge_claim_is_refused_by_the_address_space(server: Server) -> None:
+    worker = Worker(server, "drill", Limits(5, 1 << 40, address_space_bytes=2 << 30))
+    failure = _failure(worker.call("claim", bytes=4 << 30))
+    assert failure.kind is Kind.OUT_OF_MEMORY
+    worker.close()
+
+
+def test_a_refusal_carries_the_exception(worker: Worker) -> None:
+    _still_works(worker)
+    before = worker.pid
+    failure = _failure(worker.call("refuse", say="no such thing"))
+    assert (failure.kind, failure.message) == (Kind.REFUSED, "ValueError: no such thing")
+    assert worker.pid == before, "a refusal is no reason for a new process"
+
+
+def test_a_worker_killed_from_outside_costs_one_request(worker: Worker) -> None:
+    _still_works(worker)
+    pid = worker.pid
+    assert pid is not None
+    threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
+    failure = _failure(worker.call("hang", limits=Limits(10)))
+    assert failure.kind is Kind.CRASHED
+    assert "killed from outside" in failure.message
+    _still_works(worker)
+
+
+def test_a_server_killed_from_outside_costs_one_request(server: Server, worker: Worker) -> None:
+    _still_works(worker)
+    parent = psutil.Process(worker.pid).ppid()
+    threading.Timer(0.2, os.kill, (parent, signal.SIGKILL)).start()
+    failure = _failure(worker.call("hang", limits=Limits(10)))
+    assert failure.kind is Kind.CRASHED
+    _still_works(worker)
+
+
+def test_what_was_printed_before_belongs_to_the_request_before(worker: Worker) -> None:
+    first = worker.call("echo", say="first")
+    second = worker.call("echo", say="second")
+    assert isinstance(first, Answer)
+    assert isinstance(second, Answer)
+    assert (first.native, second.native) == ("first", "second")
+
+
+def test_nothing_is_left_behind() -> None:
+    own = psutil.Process()
+    before = {child.pid for child in own.children(recursive=True)}
+    descriptors = own.num_fds()
+    server = Server(("drill",))
+    workers = [Worker(server, "drill", QUICK) for _ in range(3)]
+    for worker in workers:
+        _still_works(worker)
+    started = {child.pid for child in own.children(recursive=True)} - before
+    assert len(started) == 4
+    for worker in workers:
+        worker.close()
+    server.stop()
+    assert not [pid for pid in started if psutil.pid_exists(pid)]
+    assert own.num_fds() == descriptors
+
+
+def test_workers_end_when_the_harness_is_killed() -> None:
+    """A harness that dies without a word leaves no processes."""
+    import subprocess
+    import sys
+
+    code = (
+        "import time\n"
+        "from fixtures.workers.client import Server, Worker\n"
+        "s = Server(('drill',)); w = Worker(s, 'drill'); w.ensure()\n"
+        "print(s._process.pid, w.pid, flush=True); time.sleep(60)\n"
+    )
+    harness = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert harness.stdout is not None
+    pids = [int(word) for word in harness.stdout.readline().split()]
+    assert len(pids) == 2
+    harness.kill()
+    harness.wait()
+    harness.stdout.close()
+    until = time.monotonic() + 5
+    while time.monotonic() < until and any(psutil.pid_exists(pid) for pid in pids):
+        time.sleep(0.05)
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+
+
+@pytest.mark.parametrize(
+    ("python", "kinds", "message"),
+    [
+        ("/nowhere/python", ("drill",), "No such file"),
+        ("/bin/true", ("drill",), "did not start"),
+    ],
+)
+def test_a_python_that_cannot_serve_is_named(
+    python: str, kinds: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(WorkerUnavailable, match=message):
+        Server(kinds, python=python).start()
