@@ -1,0 +1,199 @@
+"""Budgets by Monte Carlo: how far may an implementation of lower precision be off?
+
+As far as the model itself moves when every operation is disturbed by as much as that precision
+rounds (Monte Carlo arithmetic: Parker 1997; Verificarlo: Denis, de Oliveira Castro, Petit
+2016). The response contains what no fixed tolerance knows: that this model's recurrence dies
+out or grows, that these weights are large, that this output is a softmax. The disturbances are
+in `reference.network_noise`; faults are not among them, so a fault has to stay within what
+rounding could do to pass.
+
+An element's error in one draw is a systematic part, its mean over the draws (saturation beyond
+a calibrated range is one: every draw has it), plus a random part. The budget of an output is
+the largest systematic part plus SAFETY times the largest random part, over all elements and
+TRIALS draws. A sound implementation is one more draw. If a single Gaussian element decides (the
+worst case: with many elements the largest of them varies less), the chance that one more draw
+passes 3 times the largest of 32 is the integral of P(|Z| > 3 m) over the density of the largest
+m of 32 |Z|: 5.9e-7, a false alarm in 1.7 million comparisons. 16 draws would need a factor of
+over 4 (1.3e-6) for the same, 64 draws 2.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from reference.network import evaluate, run
+from reference.network_hooks import Array, Hooks
+from reference.network_layers import Run
+from reference.network_noise import (
+    INT8,
+    INT16X8,
+    UNIT_ROUNDOFF,
+    DynamicRange,
+    Float16Weights,
+    Float32,
+    Integer,
+    Ranges,
+    Recorder,
+)
+
+Scheme = Literal["float32", "float16", "dynamic-range", "int8", "int16x8"]
+
+TRIALS = 32
+SAFETY = 3.0
+
+MINIMUM_ELEMENTS = 1024
+"""Weights with fewer elements stay float in a dynamic-range conversion (2.15.1)."""
+
+CELL_CLIP = 10.0
+"""The limit of the cell state that the 2.15.1 converter writes into every fused LSTM."""
+
+_MOST_ROWS = 1024
+"""Trials times samples times batch evaluated at once: bounds memory, changes no draw."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The largest error that rounding explains at one output, in the unit of the output.
+
+    value: of the largest error over all elements, systematic + SAFETY * random.
+    rms: of the root mean square error over all elements, by the same rule; the sharper one of
+    the two for faults that are everywhere (a wrong scale), since it varies less.
+    systematic, random: the parts of value. typical: the root mean square error over draws and
+    elements. scale: the largest |exact| value.
+    """
+
+    value: float
+    rms: float
+    systematic: float
+    random: float
+    typical: float
+    scale: float
+
+
+def calibrate(
+    document: Mapping[str, Any],
+    weights: Mapping[str, Array],
+    inputs: Mapping[str, Array],
+    carry_state: bool = True,
+    cell_clip: float = 0.0,
+) -> Ranges:
+    """The range of every tensor over calibration samples, each input [samples, batch, …].
+
+    carry_state: as in TensorFlow Lite's calibrator 2.15.1, where a fused LSTM starts each sample
+    in the state the last one left; so the samples' order and number count.
+    Raises what `evaluate` raises, and ValueError for no samples.
+    """
+    count = _samples(inputs)
+    recorder = Recorder()
+    how = Run(recorder, cell_clip, {} if carry_state else None)
+    for index in range(count) if carry_state else ():
+        run(document, weights, {k: v[index : index + 1] for k, v in inputs.items()}, how)
+    if not carry_state:
+        run(document, weights, inputs, how)
+    return dict(recorder.ranges)
+
+
+def budgets(
+    document: Mapping[str, Any],
+    weights: Mapping[str, Array],
+    inputs: Mapping[str, Array],
+    scheme: Scheme,
+    calibration: Ranges | None = None,
+    trials: int = TRIALS,
+    seed: int = 0,
+    safety: float = SAFETY,
+    minimum_elements: int = MINIMUM_ELEMENTS,
+    cell_clip: float = 0.0,
+) -> list[Budget]:
+    """The budget of each output for these inputs, each [samples, batch, …].
+
+    calibration: from `calibrate`, for the integer schemes. minimum_elements: of a weight that
+    dynamic-range quantises. cell_clip: as in `evaluate`. Deterministic for a seed.
+    Raises ValueError for an unknown scheme or an integer one without calibration, and what
+    `evaluate` raises. A model whose response is not finite has the budget infinity.
+    """
+    count = _samples(inputs)
+    step = max(1, _MOST_ROWS // (trials * _rows(inputs)))
+    parts: list[list[Budget]] = []
+    for start in range(0, count, step):
+        part = {name: array[start : start + step] for name, array in inputs.items()}
+        hooks = make_hooks(scheme, calibration, trials, seed, minimum_elements)
+        exact = evaluate(document, weights, part, cell_clip=cell_clip)
+        with np.errstate(over="ignore", invalid="ignore"):
+            noisy = evaluate(document, weights, part, hooks, cell_clip)
+        parts.append([_budget(a, b, safety) for a, b in zip(exact, noisy, strict=True)])
+    return [_together(output, safety) for output in zip(*parts, strict=True)]
+
+
+def make_hooks(
+    scheme: Scheme,
+    calibration: Ranges | None = None,
+    trials: int = TRIALS,
+    seed: int = 0,
+    minimum_elements: int = MINIMUM_ELEMENTS,
+) -> Hooks:
+    """The scheme's disturbances, to be given to `evaluate` once."""
+    if scheme not in get_args(Scheme):
+        raise ValueError(f"unknown scheme {scheme!r}, expected one of {get_args(Scheme)}")
+    if trials < 2:
+        raise ValueError(f"{trials} trials: at least 2 are needed")
+    if scheme == "float32":
+        return Float32(trials, seed)
+    if scheme == "float16":
+        return Float16Weights(trials, seed)
+    if scheme == "dynamic-range":
+        return DynamicRange(trials, seed, minimum_elements)
+    if calibration is None:
+        raise ValueError(f"{scheme} needs the ranges of a calibration")
+    return Integer(trials, seed, calibration, INT8 if scheme == "int8" else INT16X8)
+
+
+def _budget(exact: Array, noisy: Array, safety: float) -> Budget:
+    """exact: [samples, …]; noisy: [trials, samples, …]."""
+    if exact.size == 0:
+        raise ValueError("an output without elements has no budget")
+    scale = float(np.abs(exact).max())
+    error = noisy - exact
+    if not np.isfinite(error).all():
+        return Budget(np.inf, np.inf, np.inf, np.inf, np.inf, scale)
+    mean = error.mean(axis=0)
+    drawn = error - mean
+    systematic, random = float(np.abs(mean).max()), float(np.abs(drawn).max())
+    # Whatever comes before, the output itself is stored in float32 at best.
+    random = max(random, UNIT_ROUNDOFF * scale)
+    draws = np.sqrt(np.square(drawn).reshape(len(drawn), -1).mean(axis=1))
+    rms = _rms(mean) + safety * max(float(draws.max()), UNIT_ROUNDOFF * _rms(exact))
+    return Budget(systematic + safety * random, rms, systematic, random, _rms(error), scale)
+
+
+def _rms(array: Array) -> float:
+    return float(np.sqrt(np.square(array).mean()))
+
+
+def _together(parts: Sequence[Budget], safety: float) -> Budget:
+    """The budget over several groups of samples."""
+    systematic, random = max(p.systematic for p in parts), max(p.random for p in parts)
+    return Budget(
+        systematic + safety * random,
+        max(p.rms for p in parts),
+        systematic,
+        random,
+        _rms(np.array([p.typical for p in parts])),
+        max(p.scale for p in parts),
+    )
+
+
+def _samples(inputs: Mapping[str, Array]) -> int:
+    counts = {len(array) for array in inputs.values()}
+    if len(counts) != 1 or counts == {0}:
+        raise ValueError(f"samples of the inputs: {sorted(counts)}, expected one number above 0")
+    return counts.pop()
+
+
+def _rows(inputs: Mapping[str, Array]) -> int:
+    """Sequences of one sample (time steps, for a time-major model): a bound is enough."""
+    return max([1, *(array.shape[1] for array in inputs.values() if array.ndim > 1)])
