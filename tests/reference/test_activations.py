@@ -83,3 +83,16 @@ def test_a_tabulated_function_gives_the_same_answers() -> None:
 def test_impossible_formats_are_refused() -> None:
     with pytest.raises(ValueError, match="integer bits"):
         gemmlowp_tanh(ALL[:1], 14)
+
+
+def test_the_table_saturates_from_its_last_entry_on() -> None:
+    """Entry 255 is never interpolated from: TFLM's int16 TANH answers 32767 from x = 21760 on."""
+    x = np.array([21759, 21760, 21845, 21846, -21759, -21760], np.int16)
+    assert table_tanh(x, 3, 0).tolist() == [32767, 32767, 32767, 32767, -32767, -32767]
+    assert table_tanh(x - np.sign(x) * np.int16(86), 3, 0).tolist()[:2] == [32766, 32766]
+
+
+def test_a_fine_cell_scale_rounds_its_argument_half_up() -> None:
+    """Scale 2**-15: the argument is (3 x + 4) >> 3, and the first interval rises by 683."""
+    x = np.array([1, 2, 3, -1, -2, -3], np.int16)
+    assert table_tanh(x, 3, 3).tolist() == [0, 3, 3, 0, -3, -3]

@@ -72,6 +72,7 @@ def test_right_shift_rounds_ties_away_from_zero() -> None:
     assert rounding_right_shift(whole(-3, -2, -1, 1, 2, 3), 1).tolist() == [-2, -1, -1, 1, 1, 2]
     assert rounding_right_shift(whole(5, -5), 0).tolist() == [5, -5]
     assert rounding_right_shift(whole(6, -6), whole(2, 1)).tolist() == [2, -3]
+    assert rounding_right_shift(whole(-1, -1, -3), whole(0, 1, 1)).tolist() == [-1, -1, -2]
     with pytest.raises(ValueError, match="shift"):
         rounding_right_shift(whole(1), -1)
 
@@ -125,6 +126,7 @@ def test_the_15_bit_multiplier() -> None:
     assert reduced_mantissa(Multiplier(2**31 - 1, 0)) == 0x7FFF
     quarter = Multiplier(2**30, -1)
     assert multiply_int64(whole(1, 2, -2, -3), quarter).tolist() == [0, 1, 0, -1]
+    assert multiply_int64(whole(3), Multiplier(2**30, 14)).tolist() == [3 * 2**13]
     with pytest.raises(ValueError, match="64-bit"):
         multiply_int64(whole(1), Multiplier(2**30, 15))
 

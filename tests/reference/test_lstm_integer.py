@@ -19,15 +19,18 @@ BOTH = pytest.mark.parametrize("profile", [TFLITE_2_15, TFLM], ids=["tflite", "t
 
 
 @BOTH
-def test_one_unit_against_plain_python(profile) -> None:  # type: ignore[no-untyped-def]
-    """Two steps of one unit, written out with Python integers."""
-    model = integer_model(3, units=1, features=2)
-    x = integer_input(3, model, batch=1, time=2)
+@pytest.mark.parametrize(("gain", "seed"), [(1, 3), (60, 3), (60, 4), (60, 5), (60, 6)])
+def test_one_unit_against_plain_python(gain: int, seed: int, profile) -> None:  # type: ignore[no-untyped-def]
+    """Steps of one unit, written out with Python integers; the gain saturates the recurrent
+    product, which only one of the two runtimes does before the sum."""
+    scales = GateScales(*(gain * scale for scale in (0.012, 0.013, 0.014, 0.015)))
+    model = integer_model(seed, units=1, features=2, recurrent_kernel_scale=scales)
+    x = integer_input(seed, model, batch=1, time=6)
     tanh, logistic = gemmlowp_tanh, gemmlowp_logistic
     if profile is TFLM:
         tanh = lambda v, bits: table_tanh(v, 3 << (bits - 3), 0)  # noqa: E731
         logistic = table_logistic
-    hidden, cell = model.output_state_zero_point, 0
+    hidden, cell, outputs = model.output_state_zero_point, 0, []
     for step in x[0].astype(int):
         gates = []
         for k in range(4):
@@ -36,6 +39,7 @@ def test_one_unit_against_plain_python(profile) -> None:  # type: ignore[no-unty
             fed_back = int(recurrent[0, 0]) * (hidden + 3)
             a = scaled(total + int(model.bias[k][0]), model.input_kernel_scale[k], 0.02)
             b = scaled(fed_back, model.recurrent_kernel_scale[k], 0.0078)
+            b = clamp16(b) if profile is TFLM else b
             gates.append(np.array([clamp16(clamp16(a) + b)], np.int16))
         i, f, o = (int(logistic(gates[k])[0]) for k in (0, 1, 3))
         g = int(tanh(gates[2], 3)[0])
@@ -44,8 +48,9 @@ def test_one_unit_against_plain_python(profile) -> None:  # type: ignore[no-unty
         by = quantised_multiplier(2.0**-30 / float(np.float32(0.0078)))
         hidden = int(multiply_double_rounding(np.array([o * squashed]), by)[0]) - 3
         hidden = max(-128, min(127, hidden))
+        outputs.append(hidden)
     run = lstm_integer(model, x, profile)
-    assert run.outputs[0, -1, 0] == hidden
+    assert run.outputs[0, :, 0].tolist() == outputs
     assert run.state.cell[0, 0] == cell
 
 
@@ -191,3 +196,47 @@ def test_profiles_stay_close_where_they_agree_on_scales(seed: int, units: int, l
     x = integer_input(seed, model, time=1)
     a, b = (lstm_integer(model, x, p).outputs.astype(int) for p in (TFLITE_2_15, TFLM))
     assert np.abs(a - b).max() <= 1
+
+
+@BOTH
+def test_a_clip_beyond_the_range_still_removes_the_lowest_value(profile) -> None:  # type: ignore[no-untyped-def]
+    push = 10**6 * np.array([[1], [1], [-1], [1]]) * np.ones(6, np.int32)
+    model = integer_model(12, cell_scale=2.0**-15, bias=Gates(*push.astype(np.int32)))
+    x = integer_input(12, model, time=30)
+    assert lstm_integer(model, x, profile).state.cell.min() == -(2**15)
+    clipped = lstm_integer(replace(model, cell_clip=10.0), x, profile)
+    assert clipped.state.cell.min() == -(2**15) + 1
+
+
+def test_an_identity_projection_changes_nothing_but_saturation() -> None:
+    plain = integer_model(13, hidden_zero_point=20)
+    projected = replace(plain, projection=np.eye(6, dtype=np.int8), projection_scale=1.0)
+    x = integer_input(13, plain, batch=32, time=1)
+    expected = lstm_integer(replace(plain, hidden_zero_point=-3), x, TFLITE_2_15).outputs
+    found = lstm_integer(projected, x, TFLITE_2_15).outputs
+    inside = np.abs(expected.astype(int)) < 100
+    assert (found == expected)[inside].all()
+    assert inside.mean() > 0.5
+    shifted = replace(projected, projection_bias=np.arange(6, dtype=np.int32))
+    moved = lstm_integer(shifted, x, TFLITE_2_15).outputs.astype(int) - found
+    assert (moved == np.arange(6))[inside].all()
+    for clip, limit in ((0.5, 64), (0.0078, 1)):
+        clipped = lstm_integer(replace(projected, projection_clip=clip), x, TFLITE_2_15).outputs
+        assert (clipped == np.clip(found, -limit, limit)).all()
+
+
+def test_under_a_projection_the_hidden_state_saturates_at_mirrored_bounds() -> None:
+    push = 10**6 * np.array([[1], [1], [1], [1]]) * np.ones(6, np.int32)
+    model = integer_model(
+        14,
+        bias=Gates(*push.astype(np.int32)),
+        output_state_zero_point=0,
+        output_zero_point=0,
+        output_state_scale=0.004,
+        hidden_scale=0.004,
+        hidden_zero_point=27,
+        projection=np.eye(6, dtype=np.int8),
+    )
+    x = integer_input(14, model, time=40)
+    outputs = lstm_integer(model, x, TFLITE_2_15).outputs
+    assert outputs.max() == 127, "a zero point of 27 should leave 100 steps above zero, not 154"

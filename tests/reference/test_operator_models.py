@@ -61,6 +61,11 @@ def test_an_integer_model_reads_back_as_it_was_described() -> None:
         again = lstm_integer(found.parameters, x, profile)
         assert (again.outputs == lstm_integer(model, x, profile).outputs).all()
     assert found.parameters.hidden_zero_point == 7
+    packed = unpack(build(OperatorLstm(model)).content)
+    graph = packed.subgraphs[0]
+    assert packed.operatorCodes[0].version == 3
+    bias = graph.tensors[graph.operators[0].inputs[13]]
+    assert bias.quantization.scale[0] == pytest.approx(0.02 * 0.009, rel=1e-6)
 
 
 def test_an_integer_model_with_every_option_reads_back() -> None:
