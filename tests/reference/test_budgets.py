@@ -119,3 +119,30 @@ def test_the_ideal_run_lies_on_the_grid_and_near_the_float_model() -> None:
     assert (ideal_run(model, real).outputs == ideal.outputs).all()
     distance = np.abs(lstm(dequantised_weights(model), real).outputs - ideal.outputs).max()
     assert model.output_state_scale / 4 < distance < 0.2
+
+
+def test_the_ideal_run_saturates_where_the_tensor_does() -> None:
+    model = integer_model(8, output_state_scale=0.002, hidden_scale=0.002)
+    low = (-128 + 3) * 0.002
+    outputs = ideal_run(model, integer_input(8, model, batch=16)).outputs
+    assert outputs.min() == pytest.approx(low)
+    assert outputs.max() == pytest.approx((127 + 3) * 0.002)
+
+
+def test_dequantised_weights_are_scale_times_value() -> None:
+    projection = np.arange(12, dtype=np.int8).reshape(2, 6)
+    recurrent = Gates(*np.ones((4, 6, 2), np.int8))
+    model = integer_model(
+        9,
+        recurrent_kernel=recurrent,
+        projection=projection,
+        projection_scale=0.25,
+        projection_bias=np.array([100, -100], np.int32),
+    )
+    weights = dequantised_weights(model)
+    assert weights.projection is not None
+    assert weights.projection_bias is not None
+    assert weights.projection == pytest.approx(projection * 0.25)
+    assert weights.projection_bias == pytest.approx(np.array([1, -1]) * 100 * 0.25 * 0.0078)
+    assert weights.bias.f == pytest.approx(model.bias.f * 0.02 * 0.009)
+    assert weights.recurrent_kernel.o == pytest.approx(0.015 * np.ones((6, 2)))

@@ -154,6 +154,7 @@ def test_isolating_keeps_the_operator_and_drops_the_rest() -> None:
     (found,) = lstm_operators(alone)
     names = [tensor.name for tensor in unpack(alone).subgraphs[0].tensors]
     assert b"unrelated" not in names
+    assert list(unpack(alone).subgraphs[0].operators[0].inputs[9:12]) == [-1] * 3
     x = integer_input(7, model)
     assert isinstance(found.parameters, IntegerLstm)
     again = lstm_integer(found.parameters, x, TFLM)
