@@ -50,7 +50,8 @@ class Noise:
     sum: of a sum of products, relative to sqrt(n) times the sum of absolute products.
     argument: absolute, of a gate's argument. activation_relative and activation_absolute: of a
     sigmoid or tanh. product: relative, of an element-wise product or sum. cell: absolute, of the
-    new cell state.
+    new cell state. argument_limit: where a gate's argument saturates, first the input's share with
+    the bias and then the sum; 0 means nowhere.
     """
 
     sum: float = 0.0
@@ -59,6 +60,7 @@ class Noise:
     activation_absolute: float = 0.0
     product: float = 0.0
     cell: float = 0.0
+    argument_limit: float = 0.0
 
 
 FLOAT32 = Noise(
@@ -197,12 +199,13 @@ class _NoisyLstm:
     def gate(self, name: str, x: Array, hidden: Array, cell: Array | None) -> Array:
         w = self.weights
         kernel, recurrent = getattr(w.input_kernel, name), getattr(w.recurrent_kernel, name)
-        total = x @ kernel.T + hidden @ recurrent.T
+        bias, limit = getattr(w.bias, name), self.noise.argument_limit
+        from_input = x @ kernel.T if w.layer_norm is not None else x @ kernel.T + bias
+        total = clip(clip(from_input, limit) + hidden @ recurrent.T, limit)
         size = np.abs(x) @ np.abs(kernel).T + np.abs(hidden) @ np.abs(recurrent).T
         if w.peephole is not None and cell is not None:
             share = getattr(w.peephole, name) * cell
-            total, size = total + share, size + np.abs(share)
-        bias = getattr(w.bias, name)
+            total, size = clip(total + share, limit), size + np.abs(share)
         if w.layer_norm is not None:
             mean_size = np.abs(total).mean(axis=-1, keepdims=True)
             total = self.disturbed(total, self.sum_error(size + mean_size))
@@ -210,7 +213,7 @@ class _NoisyLstm:
             return self.disturbed(
                 total + bias, 4 * self.noise.product * (np.abs(total) + abs(bias))
             )
-        return self.disturbed(total + bias, self.sum_error(size + np.abs(bias)))
+        return self.disturbed(total, self.sum_error(size + np.abs(bias)))
 
     def sum_error(self, size: Array) -> Array:
         terms = self.weights.features + self.weights.outputs + 2

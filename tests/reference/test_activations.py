@@ -96,3 +96,20 @@ def test_a_fine_cell_scale_rounds_its_argument_half_up() -> None:
     """Scale 2**-15: the argument is (3 x + 4) >> 3, and the first interval rises by 683."""
     x = np.array([1, 2, 3, -1, -2, -3], np.int16)
     assert table_tanh(x, 3, 3).tolist() == [0, 3, 3, 0, -3, -3]
+
+
+def test_table_functions_interpolate_and_round_exactly() -> None:
+    """Against NumPy's own interpolation: ties go up for positive, down for negative arguments."""
+    table = sigmoid_table().astype(np.float64)
+    for function, fraction, centre, divisor in (
+        (table_logistic, 512, 2**15, 2),
+        (table_tanh, 256, 2**15, 1),
+    ):
+        x = ALL[np.abs(3 * REAL) < 255 * fraction]
+        exact = np.interp(np.abs(3.0 * x) / fraction, np.arange(256), table) - centre
+        positive = np.floor(exact[x >= 0] / divisor + 0.5)
+        negative = np.ceil(-exact[x < 0] / divisor - 0.5)
+        offset = 2**14 if function is table_logistic else 0
+        result = function(x, 3, 0) - offset
+        assert (result[x >= 0] == positive).all()
+        assert (result[x < 0] == negative).all()
