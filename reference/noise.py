@@ -73,6 +73,11 @@ class Budget:
     typical: float
     scale: float
 
+    @property
+    def decides(self) -> bool:
+        """Whether the budget is below the output itself: otherwise zeros would pass."""
+        return self.value < self.scale
+
 
 def calibrate(
     document: Mapping[str, Any],
@@ -80,21 +85,36 @@ def calibrate(
     inputs: Mapping[str, Array],
     carry_state: bool = True,
     cell_clip: float = 0.0,
+    final_cell: bool = False,
 ) -> Ranges:
     """The range of every tensor over calibration samples, each input [samples, batch, …].
 
     carry_state: as in TensorFlow Lite's calibrator 2.15.1, where a fused LSTM starts each sample
     in the state the last one left; so the samples' order and number count.
-    Raises what `evaluate` raises, and ValueError for no samples.
+    final_cell: the range of a fused LSTM's cell state is that of its values after the last step
+    of each sample, all that the 2.15.1 calibrator looks at. A cell that grows larger on the way
+    then saturates: a fault of the conversion, so a budget for a verdict does not use it. With
+    it, budgets tell whether this fault explains an error.
+    Raises what `evaluate` raises, and ValueError for no samples or final_cell alone.
     """
+    if final_cell and not carry_state:
+        raise ValueError("final_cell is what the calibrator sees that carries states")
     count = _samples(inputs)
     recorder = Recorder()
-    how = Run(recorder, cell_clip, {} if carry_state else None)
-    for index in range(count) if carry_state else ():
-        run(document, weights, {k: v[index : index + 1] for k, v in inputs.items()}, how)
+    carried: dict[str, list[Array]] = {}
+    final: dict[str, tuple[float, float]] = {}
     if not carry_state:
-        run(document, weights, inputs, how)
-    return dict(recorder.ranges)
+        run(document, weights, inputs, Run(recorder, cell_clip))
+    for index in range(count) if carry_state else ():
+        sample = {name: array[index : index + 1] for name, array in inputs.items()}
+        run(document, weights, sample, Run(recorder, cell_clip, carried))
+        for layer, (_, cell) in carried.items():
+            low, high = final.get(layer, (0.0, 0.0))
+            final[layer] = (min(low, float(cell.min())), max(high, float(cell.max())))
+    ranges = dict(recorder.ranges)
+    if final_cell:
+        ranges.update({f"{layer}/cell": bounds for layer, bounds in final.items()})
+    return ranges
 
 
 def budgets(
@@ -114,7 +134,7 @@ def budgets(
     calibration: from `calibrate`, for the integer schemes. minimum_elements: of a weight that
     dynamic-range quantises. cell_clip: as in `evaluate`. Deterministic for a seed.
     Raises ValueError for an unknown scheme or an integer one without calibration, and what
-    `evaluate` raises. A model whose response is not finite has the budget infinity.
+    `evaluate` raises; and ValueError where the exact value or a draw is not finite.
     """
     count = _samples(inputs)
     step = max(1, _MOST_ROWS // (trials * _rows(inputs)))
@@ -122,8 +142,8 @@ def budgets(
     for start in range(0, count, step):
         part = {name: array[start : start + step] for name, array in inputs.items()}
         hooks = make_hooks(scheme, calibration, trials, seed, minimum_elements)
-        exact = evaluate(document, weights, part, cell_clip=cell_clip)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # refused below
+            exact = evaluate(document, weights, part, cell_clip=cell_clip)
             noisy = evaluate(document, weights, part, hooks, cell_clip)
         parts.append([_budget(a, b, safety) for a, b in zip(exact, noisy, strict=True)])
     return [_together(output, safety) for output in zip(*parts, strict=True)]
@@ -156,10 +176,10 @@ def _budget(exact: Array, noisy: Array, safety: float) -> Budget:
     """exact: [samples, …]; noisy: [trials, samples, …]."""
     if exact.size == 0:
         raise ValueError("an output without elements has no budget")
+    if not (np.isfinite(exact).all() and np.isfinite(noisy).all()):
+        raise ValueError("the exact value or its response to rounding is not finite")
     scale = float(np.abs(exact).max())
     error = noisy - exact
-    if not np.isfinite(error).all():
-        return Budget(np.inf, np.inf, np.inf, np.inf, np.inf, scale)
     mean = error.mean(axis=0)
     drawn = error - mean
     systematic, random = float(np.abs(mean).max()), float(np.abs(drawn).max())

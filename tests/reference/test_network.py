@@ -25,7 +25,9 @@ def draw(*shape: int, seed: int = 1) -> Array:
     return np.random.default_rng([seed, *shape]).normal(0, 0.5, shape)
 
 
-def node(name: str, kind: str, inputs: str = "x", states: str = "", **config: Any) -> dict[str, Any]:
+def node(
+    name: str, kind: str, inputs: str = "x", states: str = "", **config: Any
+) -> dict[str, Any]:
     return {
         "name": name,
         "class": kind,
@@ -136,14 +138,17 @@ def test_lstm_is_the_operator_level_oracle(backwards: bool) -> None:
 def test_gru_is_the_operator_level_oracle(after: bool) -> None:
     weights = [draw(4, 15), draw(5, 15), draw(2, 15) if after else draw(15)]
     found = layer("GRU", weights, units=5, return_sequences=True, reset_after=after)[0]
-    want = [gru(*weights, sample, reset_after=after).outputs for sample in X]
+    want = [gru(weights[0], weights[1], weights[2], sample, after).outputs for sample in X]
     assert close(found, np.stack(want))
 
 
 def test_simple_rnn_is_the_operator_level_oracle() -> None:
     weights = [draw(4, 5), draw(5, 5), draw(5)]
     found = layer("SimpleRNN", weights, units=5, return_sequences=True)[0]
-    assert close(found, np.stack([simple_rnn(*weights, sample).outputs for sample in X]))
+    assert close(
+        found,
+        np.stack([simple_rnn(weights[0], weights[1], weights[2], sample).outputs for sample in X]),
+    )
 
 
 # Invariances --------------------------------------------------------------------------------
@@ -169,7 +174,7 @@ def test_go_backwards_is_reversed_input() -> None:
 
 @pytest.mark.parametrize("option", ["unroll", "stateful"])
 def test_options_of_execution_change_nothing(option: str) -> None:
-    assert close(layer("LSTM", W, units=5, **{option: True})[0], layer("LSTM", W, units=5)[0])
+    assert close(layer("LSTM", W, X, units=5, **{option: True})[0], layer("LSTM", W, units=5)[0])
 
 
 def test_a_state_passed_on_continues_the_sequence() -> None:
@@ -238,7 +243,9 @@ def test_bidirectional_is_two_layers(merge: str | None) -> None:
 def test_time_distributed_dense_is_dense() -> None:
     weights = [draw(4, 3), draw(3)]
     inner = wrapped("Dense", units=3)
-    assert close(layer("TimeDistributed", weights, layer=inner)[0], layer("Dense", weights, units=3)[0])
+    assert close(
+        layer("TimeDistributed", weights, layer=inner)[0], layer("Dense", weights, units=3)[0]
+    )
 
 
 def test_shapes_are_moved_as_keras_does() -> None:
@@ -276,7 +283,7 @@ def padded(lead: int, trail: int) -> Array:
 
 def test_masked_steps_keep_the_state_and_repeat_the_output() -> None:
     x = padded(2, 1)
-    options = {"units": 5, "return_sequences": True, "return_state": True}
+    options: dict[str, Any] = {"units": 5, "return_sequences": True, "return_state": True}
     outputs, h, c = masked(node("a", "LSTM", **options), W, x)
     inside, h_want, c_want = layer("LSTM", W, x[:, :, 2:6], **options)
     assert (outputs[:, :, :2] == 0).all()
@@ -295,7 +302,7 @@ def test_a_step_is_masked_only_when_all_its_features_are() -> None:
 
 def test_zero_output_for_mask_and_bidirectional() -> None:
     x = padded(0, 2)
-    options = {"units": 5, "return_sequences": True}
+    options: dict[str, Any] = {"units": 5, "return_sequences": True}
     zeros = masked(node("a", "LSTM", zero_output_for_mask=True, **options), W, x)[0]
     assert (zeros[:, :, 5:] == 0).all()
     both = node("a", "Bidirectional", layer=wrapped("LSTM", **options), merge_mode="sum")
