@@ -14,7 +14,8 @@ from rich.console import Console
 
 from fixtures import limitations, report, summary
 from fixtures.cases import Case, Judged, Measured, judge
-from fixtures.lab import Lab, Settings
+from fixtures.lab import Lab
+from fixtures.material import Settings
 from fixtures.selection import Selection, select
 
 ROOT = Path(__file__).parent
@@ -126,7 +127,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     try:
         yield found
     finally:
-        config.stash[_SECONDS] = {"import": found.import_seconds, **found.seconds}
+        config.stash[_SECONDS] = found.seconds
         config.stash[_ENVIRONMENT] = found.environment
         found.close()
 

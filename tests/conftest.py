@@ -1,0 +1,19 @@
+"""Fixtures that several of the harness's own tests use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("users models ü")
+    script = ROOT / "tests" / "make_models.py"
+    subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
+    return folder

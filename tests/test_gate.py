@@ -1,0 +1,310 @@
+"""The gate as a user meets it: whole runs in processes of their own, healthy and hostile.
+
+Every hostile run must exit with a status that is not 0, say what was expected, complete its
+other cases and write its report.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """How one run ended: exit status, what it printed, and its report (None if there is none)."""
+
+    status: int
+    text: str
+    report: dict[str, Any] | None
+
+    def case(self, ending: str) -> dict[str, Any]:
+        assert self.report is not None, self.text
+        (found,) = [case for case in self.report["cases"] if case["id"].endswith(ending + "]")]
+        return dict(found)
+
+
+@pytest.fixture(scope="session")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Gate]:
+    cache = tmp_path_factory.mktemp("cache")
+
+    def run(*arguments: str | Path) -> Gate:
+        out = tmp_path_factory.mktemp("report")
+        command = [
+            *(sys.executable, "-m", "pytest", "suites/", "-q", "-p", "no:cacheprovider"),
+            *("--cache", str(cache), "--report", str(out), *map(str, arguments)),
+        ]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+        path = out / "conformance.json"
+        report = json.loads(path.read_text()) if path.exists() else None
+        return Gate(done.returncode, done.stdout + done.stderr, report)
+
+    return run
+
+
+def test_a_healthy_model_passes_with_everything_executed(
+    gate: Callable[..., Gate], models: Path
+) -> None:
+    found = gate(
+        *("--model", models / "small model.keras", "--inputs", models / "inputs.npz"),
+        *("--recipe", "float32", "--recipe", "int8"),
+    )
+    assert found.status == 0, found.text
+    assert found.report is not None
+    totals = found.report["totals"]
+    assert totals["expected"] == totals["executed"] == totals["agreed"] == 12
+    for case in found.report["cases"]:
+        if case["suite"] == "test_parity":
+            assert case["values"] == 6 * 2
+            assert 0 <= case["headroom"] <= 1
+
+
+@pytest.mark.parametrize("name", ["small.h5", "saved", "unknown.keras"])
+def test_every_file_form_is_gated(gate: Callable[..., Gate], models: Path, name: str) -> None:
+    found = gate("--model", models / name, "--recipe", "float32")
+    assert found.status == 0, found.text
+    assert found.case("/float32/tflm")["outcome"] == "agreed"
+
+
+def test_a_known_limitation_is_named_and_fails_only_where_it_was_asked_for(
+    gate: Callable[..., Gate], models: Path
+) -> None:
+    """The int8 conversion of a WHILE model kills its worker; float32 goes on."""
+    asked = gate("--model", models / "gru.keras", "--recipe", "int8", "--recipe", "float32")
+    assert asked.status == 1
+    case = asked.case("gru.keras/int8/tflite")
+    assert (case["phase"], case["outcome"]) == ("convert", "crashed")
+    assert case["verdict"] == "failed"
+    assert case["limitation"] is not None
+    assert f"known limitation {case['limitation']}" in asked.text
+    assert asked.case("gru.keras/float32/tflite")["outcome"] == "agreed"
+    default = gate("--model", models / "gru.keras", "--runtime", "tflite")
+    assert default.case("gru.keras/int8/tflite")["verdict"] == "limitation"
+    assert default.status == 0, default.text
+
+
+def test_a_runtime_that_hangs_is_stopped_and_named(gate: Callable[..., Gate], models: Path) -> None:
+    """TFLite Micro never ends, or answers wrongly, on a loop with every output."""
+    found = gate("--tflite", models / "while.tflite", "--deadline", "1")
+    assert found.status == 1
+    assert found.case("/tflm")["outcome"] in ("hung", "diverged")
+    assert found.case("/tflite-reference")["outcome"] == "agreed"
+
+
+def test_a_flatbuffer_alone_and_with_its_model(gate: Callable[..., Gate], models: Path) -> None:
+    alone = gate("--tflite", models / "fused.tflite")
+    assert alone.status == 0, alone.text
+    assert alone.case("/tflm")["outcome"] == "agreed"
+    both = gate(
+        *("--tflite", models / "fused.tflite", "--model", models / "small.h5"),
+        *("--recipe", "float32"),
+    )
+    assert both.status == 0, both.text
+    assert "float64 oracle" in both.case("as-converted/tflm")["budget_rule"]
+
+
+def test_a_flatbuffer_of_another_model_diverges(
+    gate: Callable[..., Gate], models: Path, tmp_path: Path
+) -> None:
+    """One weight in the middle of the file is another: no runtime may pass."""
+    import numpy as np
+
+    data = bytearray((models / "fused.tflite").read_bytes())
+    words = np.frombuffer(bytes(data), "<f4")
+    weights = np.flatnonzero((np.abs(words) > 0.3) & (np.abs(words) < 0.9))
+    place = int(weights[len(weights) // 2]) * 4
+    data[place : place + 4] = np.float32(words[place // 4] * 1.01).tobytes()
+    changed = tmp_path / "changed.tflite"
+    changed.write_bytes(bytes(data))
+    found = gate("--tflite", changed, "--model", models / "small.h5", "--recipe", "float32")
+    assert found.status == 1
+    assert found.case("as-converted/tflite")["outcome"] == "diverged"
+    assert found.case("as-converted/tflm")["outcome"] == "diverged"
+    assert found.case("small.h5/float32/tflm")["outcome"] == "agreed"
+
+
+@pytest.mark.parametrize("size", [0, 7, 100, 2000])
+def test_a_truncated_flatbuffer_is_named(
+    gate: Callable[..., Gate], models: Path, tmp_path: Path, size: int
+) -> None:
+    path = tmp_path / "cut.tflite"
+    path.write_bytes((models / "fused.tflite").read_bytes()[:size])
+    found = gate("--tflite", path, "--model", models / "small.h5", "--recipe", "float32")
+    assert found.status == 1
+    case = found.case("cut.tflite/as-converted")
+    assert case["outcome"] in ("refused", "crashed", "hung", "out of memory")
+    assert "TFLite flatbuffer" in case["message"] or case["outcome"] != "refused"
+    assert found.case("small.h5/float32/tflm")["outcome"] == "agreed"
+
+
+def test_a_file_that_kills_tflite_costs_its_own_cases_only(
+    gate: Callable[..., Gate], models: Path, tmp_path: Path
+) -> None:
+    """A damaged file whose structure still reads: the interpreter dies, the run goes on."""
+    path = _killer(models / "fused.tflite", tmp_path)
+    found = gate("--tflite", path, "--tflite", models / "fused.tflite")
+    assert found.status == 1
+    assert found.case("killer.tflite/as-converted/tflite-reference")["outcome"] == "crashed"
+    assert found.case("fused.tflite/as-converted/tflm")["outcome"] == "agreed"
+
+
+def _killer(healthy: Path, folder: Path) -> Path:
+    import numpy as np
+
+    from fixtures.converting import inspect
+    from fixtures.outcomes import Kind
+    from fixtures.runtimes import RUNTIMES, Interpreters
+    from fixtures.workers.client import Server, Worker
+
+    heavy, light = Server(("tflite",)), Server(("inspect",))
+    interpreters, inspector = Interpreters(heavy, light), Worker(light, "inspect")
+    random = np.random.default_rng(11)
+    original = healthy.read_bytes()
+    try:
+        for _ in range(400):
+            data = np.frombuffer(original, np.uint8).copy()
+            data[int(random.integers(0, len(data)))] ^= 1 << int(random.integers(0, 8))
+            structure = inspect(inspector, data).structure
+            if structure is None or [t.shape for t in structure.inputs] != [(1, 5, 3)]:
+                continue
+            samples = [np.zeros((1, 1, 5, 3), np.float32)]
+            run = interpreters.run(RUNTIMES["tflite-reference"], data, structure, samples)
+            if run.outcome is not None and run.outcome.kind is Kind.CRASHED:
+                path = folder / "killer.tflite"
+                path.write_bytes(data.tobytes())
+                return path
+    finally:
+        interpreters.close()
+        inspector.close()
+        heavy.stop()
+        light.stop()
+    raise AssertionError("none of 400 damaged files kills TFLite any more")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--model", "missing.keras"), "missing.keras: no such file; expected a .keras or .h5"),
+        (("--tflite", "missing.tflite"), "no such file; expected a .tflite file"),
+        (("--recipe", "int4"), "--recipe int4: unknown; known are float32, dynamic-range"),
+        (("--runtime", "onnx"), "--runtime onnx: unknown; known are keras, tflite"),
+        (("--inputs", "missing.npz", "--tflite", "x"), "no such file"),
+        (("--jobs", "0"), "--jobs 0: expected at least 1"),
+        (("--no-such-option",), "unrecognized arguments"),
+        (("--model", "README.md"), "expected .keras, .h5 or a SavedModel folder"),
+        (("--model", "suites"), "a folder without saved_model.pb is no SavedModel"),
+        (("--labels", "README.md"), "add --inputs"),
+    ],
+)
+def test_a_wrong_option_names_what_was_expected(
+    gate: Callable[..., Gate], arguments: tuple[str, ...], message: str
+) -> None:
+    found = gate(*arguments)
+    assert found.status == 4
+    assert message in found.text
+    assert "Traceback" not in found.text
+
+
+def test_inputs_of_a_wrong_shape_are_named_and_reported(
+    gate: Callable[..., Gate], models: Path
+) -> None:
+    found = gate(
+        *("--model", models / "small.h5", "--inputs", models / "wrong.npz"),
+        *("--recipe", "float32"),
+    )
+    assert found.status == 1
+    assert "input 'sensor' expects samples of shape [N, 5, 3]; found [6, 4, 3]" in found.text
+    assert found.report is not None
+    assert found.report["totals"]["failed"] == found.report["totals"]["expected"]
+
+
+def test_a_model_that_carries_code_is_refused_unless_trusted(
+    gate: Callable[..., Gate], models: Path
+) -> None:
+    refused = gate("--model", models / "code.keras", "--recipe", "float32")
+    assert refused.status == 1
+    assert refused.case("code.keras/float32")["outcome"] == "refused"
+    assert "--trusted" in refused.text
+    trusted = gate("--model", models / "code.keras", "--recipe", "float32", "--trusted")
+    assert trusted.case("code.keras/float32/tflite")["outcome"] == "agreed"
+
+
+def test_a_file_that_is_no_keras_model_is_refused(
+    gate: Callable[..., Gate], models: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "fake.keras"
+    path.write_text("not a model")
+    found = gate("--model", path, "--model", models / "small.h5", "--recipe", "float32")
+    assert found.status == 1
+    assert found.case("fake.keras/float32")["outcome"] == "refused"
+    assert found.case("small.h5/float32/tflm")["outcome"] == "agreed"
+
+
+def _start(models: Path, out: Path, cache: Path) -> subprocess.Popen[str]:
+    command = [
+        *(sys.executable, "-m", "pytest", "suites/", "-q", "--no-cache", "--jobs", "1"),
+        *("--model", str(models / "small.h5"), "--model", str(models / "gru.keras")),
+        *("--recipe", "float32", "--report", str(out), "--cache", str(cache)),
+    ]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def _workers(process: subprocess.Popen[str], kind: str) -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if kind in " ".join(child.cmdline()) and child.ppid() != process.pid
+    ]
+
+
+def _wait_for_worker(process: subprocess.Popen[str]) -> psutil.Process:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if found := _workers(process, "keras"):
+            return found[0]
+        time.sleep(0.02)
+    raise AssertionError("no worker was started")
+
+
+def test_a_worker_killed_from_outside_loses_one_conversion_at_most(
+    models: Path, tmp_path: Path
+) -> None:
+    process = _start(models, tmp_path / "report", tmp_path / "cache")
+    _wait_for_worker(process).kill()
+    text = process.communicate(timeout=200)[0]
+    report = json.loads((tmp_path / "report" / "conformance.json").read_text())
+    assert process.returncode == 1, text
+    assert report["totals"]["untested"] == 0
+    killed = {case["subject"] for case in report["cases"] if "killed" in case["message"]}
+    assert killed == {"small.h5"}, text
+    assert "killed from outside" in text
+
+
+def test_ctrl_c_leaves_a_report_and_no_processes(models: Path, tmp_path: Path) -> None:
+    process = _start(models, tmp_path / "report", tmp_path / "cache")
+    _wait_for_worker(process)
+    started = psutil.Process(process.pid).children(recursive=True)
+    os.kill(process.pid, signal.SIGINT)
+    text = process.communicate(timeout=60)[0]
+    assert process.returncode == 2, text
+    report = json.loads((tmp_path / "report" / "conformance.json").read_text())
+    assert report["interrupted"] is True
+    assert report["totals"]["untested"] > 0
+    assert "untested" in text
+    _, alive = psutil.wait_procs(started, timeout=5)
+    assert not alive
