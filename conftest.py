@@ -14,18 +14,21 @@ from rich.console import Console
 
 from fixtures import limitations, report, summary
 from fixtures.cases import Case, Judged, Measured, judge
+from fixtures.explaining import oracle_counts
 from fixtures.lab import Lab
 from fixtures.material import Settings
 from fixtures.selection import Selection, select
 
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
+_FUZZED = "fuzzed"
 _SELECTION = pytest.StashKey[Selection]()
 _RESULTS = pytest.StashKey[dict[str, Any]]()
 _EXPECTED = pytest.StashKey[list[str]]()
 _SECONDS = pytest.StashKey[Any]()
 _ENVIRONMENT = pytest.StashKey[Any]()
 _BEGAN = pytest.StashKey[float]()
+_COUNTS = pytest.StashKey[list[dict[str, Any]]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -80,6 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SECONDS] = {}
     config.stash[_ENVIRONMENT] = {}
     config.stash[_BEGAN] = time.monotonic()
+    config.stash[_COUNTS] = []
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -175,6 +179,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         for name, value in report.user_properties:
             if name == _RESULT:
                 _CONFIG[0].stash[_RESULTS][report.nodeid] = value
+            if name == _FUZZED:
+                _CONFIG[0].stash[_COUNTS].append(value)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -224,7 +230,9 @@ def _document(config: pytest.Config, interrupted: bool) -> dict[str, Any]:
     )
     seconds = {**config.stash[_SECONDS], "wall": time.monotonic() - config.stash[_BEGAN]}
     cases = list(config.stash[_RESULTS].values())
-    return report.build(environment, len(config.stash[_EXPECTED]), cases, seconds, interrupted)
+    oracles = oracle_counts(cases, config.stash[_COUNTS])
+    expected = len(config.stash[_EXPECTED])
+    return report.build(environment, expected, cases, seconds, interrupted, oracles)
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
@@ -237,6 +245,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     summary.matrix(console, document["cases"])
     summary.legend(console)
     summary.counts(console, document)
+    summary.oracles(console, document["oracles"])
     summary.accuracies(console, document["cases"])
     summary.limitations(console, document["cases"])
     summary.failures(console, document["cases"])
