@@ -91,9 +91,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for name, cases in (
         ("conversion_case", selection.conversions),
         ("parity_case", selection.parities),
+        ("operator_case", selection.operators),
     ):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, [pytest.param(case, id=case.id) for case in cases()])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A user's model is gated without the operators' suite, and speed is measured when asked."""
+    users = bool(config.option.model or config.option.tflite)
+    only = config.getoption("benchmark_only", default=False)
+
+    def wanted(item: pytest.Item) -> bool:
+        bench = "benchmark" in getattr(item, "fixturenames", ())
+        operators = item.path.parent.name == "suites" and item.path.stem == "test_operators"
+        return bench == only and not (operators and users)
+
+    left = [item for item in items if not wanted(item)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if wanted(item)]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -102,7 +119,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _case(item: pytest.Item) -> Case | None:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    for name in ("conversion_case", "parity_case"):
+    for name in ("conversion_case", "parity_case", "operator_case"):
         found = parameters.get(name)
         if isinstance(found, Case):
             return found
@@ -127,7 +144,8 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     )
     found = Lab(settings)
     if not hasattr(config, "workerinput"):
-        found.prefetch([case for item in request.session.items if (case := _case(item))])
+        cases = [case for item in request.session.items if (case := _case(item))]
+        found.prefetch([case for case in cases if case.subject.kind != "operator"])
     try:
         yield found
     finally:
