@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fixtures import limitations, report, summary
+from fixtures import hypothesis_profiles, limitations, report, summary
 from fixtures.cases import Case, Judged, Measured, judge
+from fixtures.exactness import Exactness
 from fixtures.explaining import oracle_counts
 from fixtures.lab import Lab
 from fixtures.material import Settings
 from fixtures.selection import Selection, select
 
+hypothesis_profiles.register()
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
 _FUZZED = "fuzzed"
@@ -171,6 +173,23 @@ def verdict(request: pytest.FixtureRequest, registry: limitations.Registry) -> A
         if judged.verdict == "failed":
             pytest.fail(f"{judged.message}\nrerun: {document['rerun']}", pytrace=False)
         return judged
+
+    return record
+
+
+@pytest.fixture
+def count(request: pytest.FixtureRequest) -> Any:
+    """Counts what a test held to an oracle beside its cases, for report and summary."""
+
+    def record(runtime: str, kind: str, compared: list[Exactness]) -> None:
+        entry = {
+            "runtime": runtime,
+            "kind": f"{kind} (fuzz)",
+            "operators": len(compared),
+            "values": sum(found.values for found in compared),
+            "mismatches": sum(found.mismatches for found in compared),
+        }
+        request.node.user_properties.append((_FUZZED, entry))
 
     return record
 
