@@ -30,7 +30,7 @@ _EXPECTED = pytest.StashKey[list[str]]()
 _SECONDS = pytest.StashKey[Any]()
 _ENVIRONMENT = pytest.StashKey[Any]()
 _BEGAN = pytest.StashKey[float]()
-_COUNTS = pytest.StashKey[list[dict[str, Any]]]()
+_COUNTS = pytest.StashKey[list[Any]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -267,7 +267,8 @@ def _document(config: pytest.Config, interrupted: bool) -> dict[str, Any]:
     )
     seconds = {**config.stash[_SECONDS], "wall": time.monotonic() - config.stash[_BEGAN]}
     cases = list(config.stash[_RESULTS].values())
-    oracles = oracle_counts(cases, config.stash[_COUNTS])
+    fuzzed: list[Any] = config.stash[_COUNTS]
+    oracles = oracle_counts(cases, fuzzed)
     expected = len(config.stash[_EXPECTED])
     return report.build(environment, expected, cases, seconds, interrupted, oracles)
 
