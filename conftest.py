@@ -100,8 +100,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A user's model is gated without the operators' suite, and speed is measured when asked."""
-    users = bool(config.option.model or config.option.tflite)
+    """The operators' suite certifies an installation: a user's model and single recipes go
+    without it. Speed is measured when it is asked for."""
+    option = config.option
+    users = bool(option.model or option.tflite or option.recipe)
     only = config.getoption("benchmark_only", default=False)
 
     def wanted(item: pytest.Item) -> bool:
