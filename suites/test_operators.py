@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 
 from fixtures.cases import Case, Judged, Measured
 from fixtures.exactness import Exactness
+from fixtures.hypothesis_profiles import searching
 from fixtures.lab import Lab
 from fixtures.operator_fuzz import Drawn, Kind, drawn, examine
 from fixtures.runtimes import RUNTIMES
@@ -42,10 +43,14 @@ def test_fuzz(
 ) -> None:
     """Any integer LSTM operator at all gives what its runtime's arithmetic says, to the bit.
 
-    share: of the profile's examples; an example compares some ten thousand values."""
+    share: of the profile's examples; an example compares some ten thousand values. The profile
+    ci does not shrink: a mismatch is told at once, with all that decides it, and --hypothesis-
+    profile dev makes it small."""
     compared: list[Exactness] = []
+    phases = [phase for phase in Phase if searching() or phase is not Phase.shrink]
+    most = share * settings.default.max_examples  # type: ignore[union-attr]
 
-    @settings(max_examples=share * settings.default.max_examples)  # type: ignore[union-attr]
+    @settings(max_examples=most, phases=phases)
     @given(drawn(kind, plain=runtime == "tflm"))
     def check(example: Drawn) -> None:
         found = examine(example, RUNTIMES[runtime], lab.operators)
