@@ -206,7 +206,7 @@ def _killer(healthy: Path, folder: Path) -> Path:
         (("--no-such-option",), "unrecognized arguments"),
         (("--model", "README.md"), "expected .keras, .h5 or a SavedModel folder"),
         (("--model", "suites"), "a folder without saved_model.pb is no SavedModel"),
-        (("--labels", "README.md"), "add --inputs"),
+        (("--labels", "README.md"), "--labels is for your own model: add --model or --tflite"),
     ],
 )
 def test_a_wrong_option_names_what_was_expected(

@@ -65,6 +65,13 @@ def test_a_signature_of_something_else_is_an_error() -> None:
         Structure(FLOAT).output_positions(("output_2",))
 
 
+def test_other_names_are_told_apart_by_shape_where_that_decides() -> None:
+    structure = Structure(FLOAT)
+    assert structure.input_positions(("c", "d"), ((1, 4), (1, 5, 3))) == (1, 0)
+    with pytest.raises(ValueError, match="expected"):
+        structure.input_positions(("c", "d"), ((1, 5, 3), (1, 5, 3)))
+
+
 def test_a_flatbuffer_without_signature_is_taken_in_its_order() -> None:
     document = copy.deepcopy(FLOAT)
     document["signatures"] = []
