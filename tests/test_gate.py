@@ -150,50 +150,6 @@ def test_a_truncated_flatbuffer_is_named(
     assert found.case("small.h5/float32/tflm")["outcome"] == "agreed"
 
 
-def test_a_file_that_kills_tflite_costs_its_own_cases_only(
-    gate: Callable[..., Gate], models: Path, tmp_path: Path
-) -> None:
-    """A damaged file whose structure still reads: the interpreter dies, the run goes on."""
-    path = _killer(models / "fused.tflite", tmp_path)
-    found = gate("--tflite", path, "--tflite", models / "fused.tflite")
-    assert found.status == 1
-    assert found.case("killer.tflite/as-converted/tflite-reference")["outcome"] == "crashed"
-    assert found.case("fused.tflite/as-converted/tflm")["outcome"] == "agreed"
-
-
-def _killer(healthy: Path, folder: Path) -> Path:
-    import numpy as np
-
-    from fixtures.converting import inspect
-    from fixtures.outcomes import Kind
-    from fixtures.runtimes import RUNTIMES, Interpreters
-    from fixtures.workers.client import Server, Worker
-
-    heavy, light = Server(("tflite",)), Server(("inspect",))
-    interpreters, inspector = Interpreters(heavy, light), Worker(light, "inspect")
-    random = np.random.default_rng(11)
-    original = healthy.read_bytes()
-    try:
-        for _ in range(400):
-            data = np.frombuffer(original, np.uint8).copy()
-            data[int(random.integers(0, len(data)))] ^= 1 << int(random.integers(0, 8))
-            structure = inspect(inspector, data).structure
-            if structure is None or [t.shape for t in structure.inputs] != [(1, 5, 3)]:
-                continue
-            samples = [np.zeros((1, 1, 5, 3), np.float32)]
-            run = interpreters.run(RUNTIMES["tflite-reference"], data, structure, samples)
-            if run.outcome is not None and run.outcome.kind is Kind.CRASHED:
-                path = folder / "killer.tflite"
-                path.write_bytes(data.tobytes())
-                return path
-    finally:
-        interpreters.close()
-        inspector.close()
-        heavy.stop()
-        light.stop()
-    raise AssertionError("none of 400 damaged files kills TFLite any more")
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
