@@ -72,7 +72,7 @@ def test_a_healthy_model_passes_with_everything_executed(
             assert 0 <= case["headroom"] <= 1
 
 
-@pytest.mark.parametrize("name", ["small.h5", "saved", "unknown.keras"])
+@pytest.mark.parametrize("name", ["small.h5", "saved", "unknown.keras", "words.keras"])
 def test_every_file_form_is_gated(gate: Callable[..., Gate], models: Path, name: str) -> None:
     found = gate("--model", models / name, "--recipe", "float32")
     assert found.status == 0, found.text
@@ -94,6 +94,18 @@ def test_a_known_limitation_is_named_and_fails_only_where_it_was_asked_for(
     default = gate("--model", models / "gru.keras", "--runtime", "tflite")
     assert default.case("gru.keras/int8/tflite")["verdict"] == "limitation"
     assert default.status == 0, default.text
+
+
+def test_a_conversion_that_would_eat_all_memory_is_named(
+    gate: Callable[..., Gate], models: Path
+) -> None:
+    found = gate("--model", models / "small.h5", "--recipe", "float16", "--recipe", "float32")
+    assert found.status == 1
+    case = found.case("small.h5/float16/tflm")
+    assert (case["outcome"], case["limitation"]) == ("out of memory", "float16-fused-memory")
+    assert case["guarded"]
+    assert "not attempted" in found.text
+    assert found.case("small.h5/float32/tflm")["outcome"] == "agreed"
 
 
 def test_a_runtime_that_hangs_is_stopped_and_named(gate: Callable[..., Gate], models: Path) -> None:
@@ -264,3 +276,16 @@ def test_ctrl_c_leaves_a_report_and_no_processes(models: Path, tmp_path: Path) -
     assert "untested" in text
     _, alive = psutil.wait_procs(started, timeout=5)
     assert not alive
+
+
+def test_parallel_processes_give_the_same_report(gate: Callable[..., Gate], models: Path) -> None:
+    arguments = ("--model", models / "small.h5", "--recipe", "float32", "--recipe", "int8")
+    alone, together = gate(*arguments), gate(*arguments, "-n", "2")
+    assert alone.status == together.status == 0, together.text
+    assert alone.report is not None
+    assert together.report is not None
+    assert alone.report["totals"] == together.report["totals"]
+    for one, other in zip(alone.report["cases"], together.report["cases"], strict=True):
+        same = ("id", "phase", "outcome", "verdict", "error", "budget", "values")
+        assert {key: one[key] for key in same} == {key: other[key] for key in same}
+    assert "executed 12 of 12 cases" in together.text
