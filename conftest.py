@@ -12,20 +12,25 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fixtures import limitations, report, summary
+from fixtures import hypothesis_profiles, limitations, report, summary
 from fixtures.cases import Case, Judged, Measured, judge
+from fixtures.exactness import Exactness
+from fixtures.explaining import oracle_counts
 from fixtures.lab import Lab
 from fixtures.material import Settings
 from fixtures.selection import Selection, select
 
+hypothesis_profiles.register()
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
+_FUZZED = "fuzzed"
 _SELECTION = pytest.StashKey[Selection]()
 _RESULTS = pytest.StashKey[dict[str, Any]]()
 _EXPECTED = pytest.StashKey[list[str]]()
 _SECONDS = pytest.StashKey[Any]()
 _ENVIRONMENT = pytest.StashKey[Any]()
 _BEGAN = pytest.StashKey[float]()
+_COUNTS = pytest.StashKey[list[Any]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -80,6 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SECONDS] = {}
     config.stash[_ENVIRONMENT] = {}
     config.stash[_BEGAN] = time.monotonic()
+    config.stash[_COUNTS] = []
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -87,9 +93,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for name, cases in (
         ("conversion_case", selection.conversions),
         ("parity_case", selection.parities),
+        ("operator_case", selection.operators),
     ):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, [pytest.param(case, id=case.id) for case in cases()])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A user's model is gated without the operators' suite, and speed is measured when asked."""
+    users = bool(config.option.model or config.option.tflite)
+    only = config.getoption("benchmark_only", default=False)
+
+    def wanted(item: pytest.Item) -> bool:
+        bench = "benchmark" in getattr(item, "fixturenames", ())
+        operators = item.path.parent.name == "suites" and item.path.stem == "test_operators"
+        return bench == only and not (operators and users)
+
+    left = [item for item in items if not wanted(item)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if wanted(item)]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -98,7 +121,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _case(item: pytest.Item) -> Case | None:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    for name in ("conversion_case", "parity_case"):
+    for name in ("conversion_case", "parity_case", "operator_case"):
         found = parameters.get(name)
         if isinstance(found, Case):
             return found
@@ -123,7 +146,8 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     )
     found = Lab(settings)
     if not hasattr(config, "workerinput"):
-        found.prefetch([case for item in request.session.items if (case := _case(item))])
+        cases = [case for item in request.session.items if (case := _case(item))]
+        found.prefetch([case for case in cases if case.subject.kind != "operator"])
     try:
         yield found
     finally:
@@ -153,6 +177,23 @@ def verdict(request: pytest.FixtureRequest, registry: limitations.Registry) -> A
     return record
 
 
+@pytest.fixture
+def count(request: pytest.FixtureRequest) -> Any:
+    """Counts what a test held to an oracle beside its cases, for report and summary."""
+
+    def record(runtime: str, kind: str, compared: list[Exactness]) -> None:
+        entry = {
+            "runtime": runtime,
+            "kind": f"{kind} (fuzz)",
+            "operators": len(compared),
+            "values": sum(found.values for found in compared),
+            "mismatches": sum(found.mismatches for found in compared),
+        }
+        request.node.user_properties.append((_FUZZED, entry))
+
+    return record
+
+
 def _rerun(config: pytest.Config, nodeid: str) -> str:
     """The command that runs one case again, with the options that decide it."""
     option = config.option
@@ -175,6 +216,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         for name, value in report.user_properties:
             if name == _RESULT:
                 _CONFIG[0].stash[_RESULTS][report.nodeid] = value
+            if name == _FUZZED:
+                _CONFIG[0].stash[_COUNTS].append(value)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -244,7 +287,9 @@ def _document(config: pytest.Config, interrupted: bool) -> dict[str, Any]:
     )
     seconds = {**config.stash[_SECONDS], "wall": time.monotonic() - config.stash[_BEGAN]}
     cases = list(config.stash[_RESULTS].values())
-    return report.build(environment, len(config.stash[_EXPECTED]), cases, seconds, interrupted)
+    oracles = oracle_counts(cases, config.stash[_COUNTS])
+    expected = len(config.stash[_EXPECTED])
+    return report.build(environment, expected, cases, seconds, interrupted, oracles)
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
@@ -257,6 +302,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     summary.matrix(console, document["cases"])
     summary.legend(console)
     summary.counts(console, document)
+    summary.oracles(console, document["oracles"])
     summary.accuracies(console, document["cases"])
     summary.limitations(console, document["cases"])
     summary.failures(console, document["cases"])

@@ -36,7 +36,9 @@ def lstm_float32(
 ) -> LstmRun:
     """Run the kernel over whole sequences: x [batch, time, features] or time-major.
 
-    Activation is always tanh (the kernel ignores any other). Raises ValueError for peephole,
+    An activation other than tanh leaves the candidate as it is, and the cell state still goes
+    through tanh: the kernel knows no other (micro/kernels/lstm_eval.h). Raises ValueError for
+    peephole,
     CIFG, projection, layer normalisation or a backward run, which TFLM does not have.
     """
     extras = (weights.peephole, weights.projection, weights.layer_norm)
@@ -50,7 +52,9 @@ def lstm_float32(
     outputs = np.empty((time, *shape), np.float32)
     for t in range(time):
         i, f, candidate, o = _gates(weights, steps[t], hidden)
-        cell = sigmoid(f) * cell + sigmoid(i) * c_library("tanhf")(candidate)
+        if options.activation == "tanh":
+            candidate = c_library("tanhf")(candidate)
+        cell = sigmoid(f) * cell + sigmoid(i) * candidate
         if options.cell_clip > 0:
             cell = np.clip(cell, -np.float32(options.cell_clip), np.float32(options.cell_clip))
         outputs[t] = hidden = c_library("tanhf")(cell) * sigmoid(o)

@@ -158,6 +158,7 @@ def test_every_entry_of_the_registry_decides_a_case_and_no_case_has_two() -> Non
     selection = select(full=True)
     cases = [(c.subject, c.recipe, c.runtime) for c in selection.conversions()]
     cases += [(c.subject, c.recipe, c.runtime) for c in selection.parities()]
+    cases += [(c.subject, c.recipe, c.runtime) for c in selection.operators()]
     unused = registry.unused(cases)
     assert not unused, f"limitations that match nothing: {unused}"
     assert len(registry.limitations) > 5

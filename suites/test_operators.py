@@ -1,0 +1,58 @@
+"""Does each form of the LSTM operator do what it says, on every runtime?
+
+Models of one operator, built from the schema: what Keras cannot express. Each is held to its
+specification within derived rounding, and to its runtime's own arithmetic, outputs and states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+
+from fixtures.cases import Case, Judged, Measured
+from fixtures.exactness import Exactness
+from fixtures.lab import Lab
+from fixtures.operator_fuzz import Drawn, Kind, drawn, examine
+from fixtures.runtimes import RUNTIMES
+
+
+def test_operator(
+    operator_case: Case, lab: Lab, verdict: Callable[[Case, Measured], Judged]
+) -> None:
+    verdict(operator_case, lab.operator(operator_case))
+
+
+@pytest.mark.parametrize(
+    ("runtime", "kind", "share"),
+    [
+        ("tflite", "int8", 4),
+        ("tflite-reference", "int8", 1),  # the same kernel behind another resolver
+        ("tflm", "int8", 4),
+        ("tflm", "int16x8", 2),
+    ],
+)
+def test_fuzz(
+    runtime: str,
+    kind: Kind,
+    share: int,
+    lab: Lab,
+    count: Callable[[str, str, list[Exactness]], None],
+) -> None:
+    """Any integer LSTM operator at all gives what its runtime's arithmetic says, to the bit.
+
+    share: of the profile's examples; an example compares some ten thousand values."""
+    compared: list[Exactness] = []
+
+    @settings(max_examples=share * settings.default.max_examples)  # type: ignore[union-attr]
+    @given(drawn(kind, plain=runtime == "tflm"))
+    def check(example: Drawn) -> None:
+        found = examine(example, RUNTIMES[runtime], lab.operators)
+        compared.append(found)
+        assert found.proven, f"{found.message or found.problem}\n{example}"
+
+    try:
+        check()
+    finally:
+        count(runtime, kind, compared)
