@@ -30,7 +30,7 @@ _EXPECTED = pytest.StashKey[list[str]]()
 _SECONDS = pytest.StashKey[Any]()
 _ENVIRONMENT = pytest.StashKey[Any]()
 _BEGAN = pytest.StashKey[float]()
-_COUNTS = pytest.StashKey[list[Any]]()
+_COUNTS = pytest.StashKey[Any]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
