@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fixtures import limitations, report, summary
+from fixtures import hypothesis_profiles, limitations, report, summary
 from fixtures.cases import Case, Judged, Measured, judge
 from fixtures.lab import Lab
 from fixtures.material import Settings
 from fixtures.selection import Selection, select
 
+hypothesis_profiles.register()
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
 _SELECTION = pytest.StashKey[Selection]()
@@ -98,7 +99,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _case(item: pytest.Item) -> Case | None:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    for name in ("conversion_case", "parity_case"):
+    for name in ("conversion_case", "parity_case", "law_case"):
         found = parameters.get(name)
         if isinstance(found, Case):
             return found
@@ -123,7 +124,8 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     )
     found = Lab(settings)
     if not hasattr(config, "workerinput"):
-        found.prefetch([case for item in request.session.items if (case := _case(item))])
+        cases = (_case(item) for item in request.session.items)
+        found.prefetch([case for case in cases if type(case) is Case])
     try:
         yield found
     finally:

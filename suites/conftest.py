@@ -1,0 +1,94 @@
+"""What the suites of laws need: their cases, their workbench, and how they are recorded."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from fixtures import law_limitations
+from fixtures.examining import examine
+from fixtures.lab import Lab
+from fixtures.law_cases import LAWS, LawCase, catalogue_cases, judge, registered
+from fixtures.laws_of_sequences import SEQUENCE_LAWS
+from fixtures.laws_of_state import STATE_LAWS
+from fixtures.outcomes import Outcome
+from fixtures.selection import select
+from fixtures.workbench import Unexaminable, Workbench
+
+SUITES = {"test_sequences": SEQUENCE_LAWS, "test_state": STATE_LAWS}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("lstm", "LSTM conformance")
+    group.addoption(
+        "--example", metavar="JSON", help="examine only this example of a law, as a failure prints"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    suite = metafunc.module.__name__.rpartition(".")[2]
+    if "law_case" not in metafunc.fixturenames:
+        return
+    option = metafunc.config.option
+    selection = select(option.model, option.tflite, option.recipe, option.runtime, option.full)
+    name = metafunc.function.__name__.removeprefix("test_").replace("_", "-")
+    laws = [law for law in SUITES[suite] if law.name == name]
+    cases = catalogue_cases(suite, laws, selection)
+    metafunc.parametrize("law_case", [pytest.param(case, id=case.id) for case in cases])
+
+
+@pytest.fixture(scope="session")
+def workbench(lab: Lab) -> Iterator[Workbench]:
+    found = Workbench(lab)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+@pytest.fixture(scope="session")
+def broken_laws() -> law_limitations.LawRegistry:
+    return law_limitations.load()
+
+
+@pytest.fixture
+def holds(
+    request: pytest.FixtureRequest,
+    workbench: Workbench,
+    broken_laws: law_limitations.LawRegistry,
+) -> Callable[[LawCase], None]:
+    """Examines a case's law, records how it fared, and fails unless it is as expected."""
+
+    def check(case: LawCase) -> None:
+        limitation = registered(broken_laws, case)
+        began = time.monotonic()
+        given = request.config.option.example
+        examined, meter = workbench.examined(
+            case, limitation, None if given is None else json.loads(given)
+        )
+        judged, document = judge(case, examined, meter, limitation, time.monotonic() - began)
+        document["rerun"] = _rerun(request, examined.text)
+        request.node.user_properties.append(("conformance", document))
+        if judged.verdict == "failed":
+            law = LAWS[case.law]
+            text = [f"law {law.name}: {law.title}", judged.message]
+            text += [f"minimal example: {examined.text}"] if examined.text else []
+            pytest.fail("\n".join([*text, f"rerun: {document['rerun']}"]), pytrace=False)
+
+    return check
+
+
+def _rerun(request: pytest.FixtureRequest, example: str) -> str:
+    option = request.config.option
+    words = ["pytest", request.node.nodeid]
+    for name in ("model", "tflite", "recipe", "runtime"):
+        for value in getattr(option, name):
+            words += [f"--{name}", str(value)]
+    words += ["--seed", str(option.seed)] if option.seed != 2015 else []
+    words += ["--example", example] if example else []
+    return shlex.join(words)
