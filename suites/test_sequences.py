@@ -72,3 +72,8 @@ def test_rows(law_case: LawCase, holds: Holds) -> None:
 def test_batch(law_case: LawCase, holds: Holds) -> None:
     """A batch of four equals four batches of one."""
     holds(law_case)
+
+
+def test_unclipped(law_case: LawCase, holds: Holds) -> None:
+    """A converted model answers as Keras does, however large its cell state grows."""
+    holds(law_case)
