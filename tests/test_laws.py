@@ -13,14 +13,14 @@ import pytest
 from fixtures import law_limitations
 from fixtures.examining import examine, search
 from fixtures.law_cases import LAWS
-from fixtures.law_oracles import FloatLstm, Remembered
+from fixtures.law_oracles import Prediction, Remembered
 from fixtures.laws import Specimen
 from fixtures.limitations import RegistryError
 from fixtures.outcomes import Kind, Outcome, Phase
 from fixtures.strategies import LABELS, Example, signal
 from fixtures.systems import Feed, Fresh, System, Trace, Traits
 from fixtures.workers.client import Failure, Limits, Server, Worker
-from reference.lstm_float import LstmOptions
+from reference.lstm_float import LstmOptions, lstm
 from tests import faulty_systems as faulty
 from tests.faulty_systems import FEATURES, Lstm
 
@@ -85,9 +85,22 @@ def specimen(kind: str, fault: type[Lstm] = Lstm, law: str = "") -> Specimen:
     return Specimen(system, None if directed else oracle, partners)
 
 
+class _Exact:
+    """The float64 value; the healthy system, in float64 too, is within its last digits."""
+
+    causal = True
+
+    def __init__(self, clip: float) -> None:
+        self.options = LstmOptions(cell_clip=clip)
+
+    def predict(self, x: Any) -> Prediction:
+        values = lstm(faulty.weights(), x, self.options).outputs
+        return Prediction(values, np.full(values.shape, 2.0**-30))
+
+
 @lru_cache
 def _oracle(clip: float) -> Remembered:
-    return Remembered(FloatLstm(faulty.weights(), LstmOptions(cell_clip=clip)), FEATURES, 20)
+    return Remembered(_Exact(clip), FEATURES, 20)
 
 
 def broken(kind: str, fault: type[Lstm]) -> dict[str, Example]:
