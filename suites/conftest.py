@@ -11,16 +11,12 @@ from typing import Any
 import pytest
 
 from fixtures import law_limitations
-from fixtures.examining import examine
+from fixtures.cases import Judged
 from fixtures.lab import Lab
 from fixtures.law_cases import LAWS, LawCase, catalogue_cases, judge, registered
-from fixtures.laws_of_sequences import SEQUENCE_LAWS
-from fixtures.laws_of_state import STATE_LAWS
-from fixtures.outcomes import Outcome
+from fixtures.laws import Meter
 from fixtures.selection import select
-from fixtures.workbench import Unexaminable, Workbench
-
-SUITES = {"test_sequences": SEQUENCE_LAWS, "test_state": STATE_LAWS}
+from fixtures.workbench import Workbench
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,8 +33,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     option = metafunc.config.option
     selection = select(option.model, option.tflite, option.recipe, option.runtime, option.full)
     name = metafunc.function.__name__.removeprefix("test_").replace("_", "-")
-    laws = [law for law in SUITES[suite] if law.name == name]
-    cases = catalogue_cases(suite, laws, selection)
+    cases = catalogue_cases(suite, name, selection)
     metafunc.parametrize("law_case", [pytest.param(case, id=case.id) for case in cases])
 
 
@@ -72,15 +67,55 @@ def holds(
             case, limitation, None if given is None else json.loads(given)
         )
         judged, document = judge(case, examined, meter, limitation, time.monotonic() - began)
-        document["rerun"] = _rerun(request, examined.text)
-        request.node.user_properties.append(("conformance", document))
-        if judged.verdict == "failed":
-            law = LAWS[case.law]
-            text = [f"law {law.name}: {law.title}", judged.message]
-            text += [f"minimal example: {examined.text}"] if examined.text else []
-            pytest.fail("\n".join([*text, f"rerun: {document['rerun']}"]), pytrace=False)
+        _record(request, judged, document, examined.text)
 
     return check
+
+
+@pytest.fixture
+def errors_by_step(
+    request: pytest.FixtureRequest, workbench: Workbench
+) -> Callable[[LawCase], None]:
+    """Runs long sequences and records the error of every time step."""
+
+    def check(case: LawCase) -> None:
+        began = time.monotonic()
+        examined, meter, found = workbench.long_sequences(case)
+        judged, document = judge(case, examined, meter, None, time.monotonic() - began)
+        _record(request, judged, {**document, "by_step": found}, "")
+
+    return check
+
+
+@pytest.fixture
+def throughput(
+    request: pytest.FixtureRequest, workbench: Workbench, capsys: pytest.CaptureFixture[str]
+) -> Callable[[LawCase], None]:
+    """Measures a stream of sequences of varying length, prints and records both ratios."""
+
+    def check(case: LawCase) -> None:
+        began = time.monotonic()
+        examined, found = workbench.throughput(case)
+        judged, document = judge(case, examined, Meter(), None, time.monotonic() - began)
+        with capsys.disabled():
+            print(f"\n{found}")
+        _record(request, judged, {**document, "throughput": found.document()}, "")
+
+    return check
+
+
+def _record(
+    request: pytest.FixtureRequest, judged: Judged, document: dict[str, Any], example: str
+) -> None:
+    """Put a case into the report and fail its test if it failed."""
+    document["rerun"] = _rerun(request, example)
+    request.node.user_properties.append(("conformance", document))
+    if judged.verdict == "failed":
+        law = LAWS.get(document["law"])
+        text = [f"law {law.name}: {law.title}"] if law else []
+        text += [judged.message]
+        text += [f"minimal example: {example}"] if example else []
+        pytest.fail("\n".join([*text, f"rerun: {document['rerun']}"]), pytrace=False)
 
 
 def _rerun(request: pytest.FixtureRequest, example: str) -> str:

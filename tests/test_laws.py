@@ -124,9 +124,7 @@ def test_a_healthy_system_keeps_every_law(kind: str) -> None:
 
 
 @pytest.mark.parametrize(("fault", "kind", "laws"), FAULTS, ids=[f[0].__name__ for f in FAULTS])
-def test_a_fault_breaks_its_law_and_no_other(
-    fault: type[Lstm], kind: str, laws: set[str]
-) -> None:
+def test_a_fault_breaks_its_law_and_no_other(fault: type[Lstm], kind: str, laws: set[str]) -> None:
     found = broken(kind, fault)
     assert set(found) == laws, found
     for example in found.values():
