@@ -80,8 +80,8 @@ def holds(
         examined, meter = workbench.examined(
             case, limitation, None if given is None else json.loads(given)
         )
-        limitation = limitation or recognised(broken_laws, registry, case, examined)
-        judged, document = judge(case, examined, meter, limitation, time.monotonic() - began)
+        known = limitation or recognised(broken_laws, registry, case, examined)
+        judged, document = judge(case, examined, meter, known, time.monotonic() - began)
         _record(request, judged, document, examined.text)
 
     return check
