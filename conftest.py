@@ -121,7 +121,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _case(item: pytest.Item) -> Case | None:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    for name in ("conversion_case", "parity_case", "operator_case"):
+    for name in ("conversion_case", "parity_case", "operator_case", "law_case"):
         found = parameters.get(name)
         if isinstance(found, Case):
             return found
@@ -147,7 +147,8 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     found = Lab(settings)
     if not hasattr(config, "workerinput"):
         cases = [case for item in request.session.items if (case := _case(item))]
-        found.prefetch([case for case in cases if case.subject.kind != "operator"])
+        plain = [case for case in cases if type(case) is Case]
+        found.prefetch([case for case in plain if case.subject.kind != "operator"])
     try:
         yield found
     finally:

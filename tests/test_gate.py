@@ -65,7 +65,7 @@ def test_a_healthy_model_passes_with_everything_executed(
     assert found.status == 0, found.text
     assert found.report is not None
     totals = found.report["totals"]
-    assert totals["expected"] == totals["executed"] == totals["agreed"] == 12
+    assert totals["expected"] == totals["executed"] == totals["agreed"] == 18
     for case in found.report["cases"]:
         if case["suite"] == "test_parity":
             assert case["values"] == 6 * 2
