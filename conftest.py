@@ -53,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--deadline",
         type=float,
         metavar="SECONDS",
-        help="processor time of one invoke after which it hangs (2; your own models 30)",
+        help="processor time of one invoke after which it hangs (1; your own models 30)",
     )
     group.addoption("--jobs", type=int, default=os.cpu_count(), help="conversions at a time")
 

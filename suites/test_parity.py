@@ -13,7 +13,5 @@ from fixtures.cases import Case, Judged, Measured
 from fixtures.lab import Lab
 
 
-def test_parity(
-    parity_case: Case, lab: Lab, verdict: Callable[[Case, Measured], Judged]
-) -> None:
+def test_parity(parity_case: Case, lab: Lab, verdict: Callable[[Case, Measured], Judged]) -> None:
     verdict(parity_case, lab.parity(parity_case))

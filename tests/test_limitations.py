@@ -9,7 +9,7 @@ import pytest
 
 from fixtures import limitations
 from fixtures.cases import Case, Measured, judge
-from fixtures.limitations import Limitation, Registry, RegistryError
+from fixtures.limitations import Limitation, Registry, RegistryError, Selector
 from fixtures.outcomes import Kind, Outcome, Phase
 from fixtures.recipes import RECIPES
 from fixtures.runtimes import RUNTIMES
@@ -25,8 +25,7 @@ ENTRY = Limitation(
     reason="the calibrator crashes",
     source="measured",
     versions="tensorflow 2.15.1",
-    subjects=("gru",),
-    recipes=("int8",),
+    cases=(Selector(subjects=("gru",), recipes=("int8",)),),
 )
 GRU, LSTM = catalogue([VARIANTS["gru"], VARIANTS["sequences"]])
 INT8, FLOAT32 = RECIPES["int8"], RECIPES["float32"]
@@ -102,15 +101,23 @@ def test_two_entries_for_one_case_are_an_error() -> None:
 
 
 def test_exclusions_take_out() -> None:
-    entry = replace(ENTRY, subjects=("*", "!gru"))
-    assert not entry.selects("gru", "while", "int8", TFLM)
-    assert entry.selects("simple-rnn", "while", "int8", TFLM)
+    selector = Selector(subjects=("*", "!gru"))
+    assert not selector.selects("gru", "while", "int8")
+    assert selector.selects("simple-rnn", "while", "int8")
+
+
+def test_a_limitation_of_one_runtime_leaves_the_others_alone() -> None:
+    entry = replace(ENTRY, phase=Phase.LOAD, cases=(Selector(runtimes=("tflm",)),))
+    registry = Registry([entry])
+    assert registry.of(GRU, INT8, TFLM) is entry
+    assert registry.of(GRU, INT8, RUNTIMES["tflite"]) is None
+    assert registry.of(GRU, INT8, None) is None
 
 
 def test_an_entry_that_matches_nothing_is_found() -> None:
-    useless = replace(ENTRY, id="useless", recipes=("int4",))
-    cases = [(GRU, INT8, TFLM)]
-    assert Registry([ENTRY, useless]).unused(cases) == [useless]
+    useless = replace(ENTRY, id="useless", cases=(Selector(recipes=("float16",)),))
+    (found,) = Registry([ENTRY, useless]).unused([(GRU, INT8, TFLM)])
+    assert found.startswith("useless: ")
 
 
 VALID = """
@@ -122,6 +129,7 @@ match = "no"
 reason = "because"
 source = "measured"
 versions = "2.15.1"
+cases = [{ recipes = ["int8"] }]
 """
 
 
@@ -132,7 +140,9 @@ versions = "2.15.1"
         (VALID.replace('reason = "because"', ""), "missing reason"),
         (VALID.replace('"convert"', '"converting"'), "converting"),
         (VALID.replace('"no"', '"("'), "parenthesis|unterminated"),
-        (VALID + 'subjects = ["lstm-*-nothing"]', "no variant is called lstm-\\*-nothing"),
+        (VALID.replace("int8", "int4"), "no recipe is called int4"),
+        (VALID.replace("recipes", "subjects"), "no variant is called int8"),
+        (VALID.replace("recipes", "recipe"), "unknown keys recipe"),
         (VALID + VALID, "registered twice: x"),
     ],
 )
@@ -149,5 +159,5 @@ def test_every_entry_of_the_registry_decides_a_case_and_no_case_has_two() -> Non
     cases = [(c.subject, c.recipe, c.runtime) for c in selection.conversions()]
     cases += [(c.subject, c.recipe, c.runtime) for c in selection.parities()]
     unused = registry.unused(cases)
-    assert not unused, f"limitations that match nothing: {[entry.id for entry in unused]}"
+    assert not unused, f"limitations that match nothing: {unused}"
     assert len(registry.limitations) > 5

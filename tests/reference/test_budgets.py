@@ -5,7 +5,7 @@ import pytest
 
 from reference.budgets import Grid, float_budget, headroom
 from reference.ideal import dequantised_weights, ideal_run, kernel_budget
-from reference.integer_weights import IntegerLstm
+from reference.integer_weights import GateScales, IntegerLstm
 from reference.lstm_float import LstmOptions, lstm
 from reference.lstm_float32 import lstm_float32
 from reference.lstm_integer import lstm_integer
@@ -146,3 +146,19 @@ def test_dequantised_weights_are_scale_times_value() -> None:
     assert weights.projection_bias == pytest.approx(np.array([1, -1]) * 100 * 0.25 * 0.0078)
     assert weights.bias.f == pytest.approx(model.bias.f * 0.02 * 0.009)
     assert weights.recurrent_kernel.o == pytest.approx(0.015 * np.ones((6, 2)))
+
+
+def test_integer_peepholes_have_the_size_the_ideal_run_says() -> None:
+    weights = np.linspace(-32000, 32000, 6).astype(np.int16)
+    model = integer_model(
+        10,
+        peephole=Gates(weights, -weights, None, weights),
+        peephole_scale=GateScales(6e-5, 7e-5, None, 8e-5),
+    )
+    x = integer_input(10, model)
+    ideal, budget = kernel_budget(model, x)
+    with_them = in_real_units(model, lstm_integer(model, x, TFLITE_2_15).outputs)
+    assert headroom(with_them, ideal.outputs, budget.outputs) <= 1
+    plain = replace(model, peephole=None, peephole_scale=None)
+    without = in_real_units(model, lstm_integer(plain, x, TFLITE_2_15).outputs)
+    assert headroom(without, ideal.outputs, budget.outputs) > 10

@@ -122,6 +122,15 @@ def test_conv_1d_by_its_definition(padding: str, before: int) -> None:
     assert close(found, want)
 
 
+def test_same_padding_puts_the_odd_zero_last() -> None:
+    x, kernel = np.arange(1.0, 6.0).reshape(1, 1, 5, 1), np.array([1.0, 10.0, 100.0, 1000.0])
+    config = {"filters": 1, "kernel_size": 4, "padding": "same", "use_bias": False}
+    (found,) = layer("Conv1D", [kernel.reshape(4, 1, 1)], x, **config)
+    assert found.ravel().tolist() == [3210, 4321, 5432, 543, 54]
+    (found,) = layer("Conv1D", [kernel.reshape(4, 1, 1)], x, strides=2, **config)
+    assert found.ravel().tolist() == [3210, 5432, 54]
+
+
 # Other code of this folder ------------------------------------------------------------------
 
 

@@ -160,6 +160,21 @@ def test_weights_move_by_half_a_step(hooks: Float32, relative: float) -> None:
     assert scaled[:, 1:].mean() == pytest.approx(0.5, rel=0.1)
 
 
+@pytest.mark.parametrize(("most", "limit"), [(1.1, 2.0), (0.9, 1.0), (2.0, 2.0)])
+def test_the_grids_inside_an_integer_lstm(most: float, limit: float) -> None:
+    """Cell: int16, the power of two above the range; arguments: Q3.12; outputs: two of Q0.15."""
+    hooks = Integer(400, 0, {"c": (-most, 0.5)})
+    value = np.array([[0.3337, -0.7071, 100.0, -100.0]])
+    for found, step, top in (
+        (hooks.cell("c", value, lambda: value), limit / 2**15, limit),
+        (hooks.gate("g", value, 9, lambda: value), 2.0**-12, 8.0),
+        (hooks.gate_output("o", "tanh", value), 2.0**-14, 1.0),
+    ):
+        error = np.abs(found - value)[:, :2]
+        assert error.max() == pytest.approx(step / 2, rel=0.02)
+        assert np.abs(np.abs(found[:, 2:]) - top).max() < 2 * step
+
+
 def test_each_gate_of_a_fused_lstm_has_a_scale_of_its_own() -> None:
     value = np.random.default_rng(0).uniform(-1, 1, (30, 8)) * np.repeat([1, 0.01, 1, 1], 2)
     hooks = DynamicRange(50, 0, 1)

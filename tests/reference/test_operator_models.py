@@ -216,3 +216,38 @@ def test_int16x8_refuses_what_it_does_not_know() -> None:
 
 def test_an_elementwise_model_has_no_lstm() -> None:
     assert lstm_operators(elementwise_model("TANH", 8, "int16", 0.1, 2.0**-15)) == []
+
+
+def test_int16x8_rescales_the_bias_of_a_dense_layer_behind_the_lstm() -> None:
+    graph = Graph()
+    dense = [
+        graph.tensor("kernel", [2, 6], "int8", 0.5, data=np.ones((2, 6))),
+        graph.tensor("bias", [2], "int32", 0.5 * 0.0078, data=np.array([1000, -2000])),
+        graph.tensor("y", [1, 2], "int8", 0.1, 10),
+    ]
+    model = unpack(build(OperatorLstm(integer_model(11))).content)
+    main, first_buffer = model.subgraphs[0], len(model.buffers)
+    first_tensor = len(main.tensors)
+    for tensor in graph.tensors:
+        tensor.buffer += first_buffer
+    model.buffers += graph.buffers
+    x = int(main.outputs[0])
+    kernel, bias, y = (first_tensor + index for index in dense)
+    graph.operator("FULLY_CONNECTED", [x, kernel, bias], [y])
+    graph.operators[0].opcodeIndex = 1
+    model.operatorCodes += graph.codes
+    main.tensors += graph.tensors
+    main.operators += graph.operators
+    main.outputs = [y]
+    wide = unpack(to_int16x8(pack(model)))
+    main = wide.subgraphs[0]
+    found = main.tensors[main.operators[1].inputs[2]]
+    scale = (127 + 3) * 0.0078 / 32767
+    values = np.frombuffer(bytes(bytearray(wide.buffers[found.buffer].data)), np.int64)
+    assert found.quantization.scale[0] == pytest.approx(0.5 * scale, rel=1e-6)
+    assert np.abs(values - np.array([1000, -2000]) * 0.0078 / scale).max() < 1
+    output = main.tensors[main.outputs[0]]
+    assert output.quantization.zeroPoint[0] == 0
+    assert output.quantization.scale[0] == pytest.approx(138 * 0.1 / 32767, rel=1e-6)
+    kernel_tensor = main.tensors[main.operators[1].inputs[1]]
+    assert kernel_tensor.quantization.scale[0] == 0.5
