@@ -18,6 +18,8 @@ from fixtures.lab import Lab
 from fixtures.material import Settings
 from fixtures.selection import Selection, select
 
+pytest_plugins = ["fixtures.structure_plugin"]
+
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
 _SELECTION = pytest.StashKey[Selection]()
@@ -87,6 +89,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for name, cases in (
         ("conversion_case", selection.conversions),
         ("parity_case", selection.parities),
+        ("structure_case", selection.structures),
+        ("quantization_case", selection.quantizations),
     ):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, [pytest.param(case, id=case.id) for case in cases()])
@@ -98,7 +102,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _case(item: pytest.Item) -> Case | None:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    for name in ("conversion_case", "parity_case"):
+    for name in ("conversion_case", "parity_case", "structure_case", "quantization_case"):
         found = parameters.get(name)
         if isinstance(found, Case):
             return found
