@@ -50,7 +50,7 @@ def quantize_operator(real: NDArray[np.float32], affine: Affine, form: Form) -> 
         _by_reciprocal(flat[:whole], affine),
         quantise(flat[whole:], affine, "half_away", np.float64),
     ]
-    return np.concatenate(parts).reshape(np.shape(real))
+    return np.asarray(np.concatenate(parts).reshape(np.shape(real)), affine.dtype)
 
 
 def _by_reciprocal(real: NDArray[np.float32], affine: Affine) -> NDArray[Any]:
@@ -59,4 +59,5 @@ def _by_reciprocal(real: NDArray[np.float32], affine: Affine) -> NDArray[Any]:
     with np.errstate(over="ignore"):
         product = real * (np.float32(1.0) / np.float32(affine.scale))
     steps = np.rint(np.clip(product, low - zero_point - 1, high - zero_point + 1))
-    return np.clip(steps.astype(np.float64) + zero_point, low, high).astype(affine.dtype)
+    codes: NDArray[Any] = np.clip(steps.astype(np.float64) + zero_point, low, high)
+    return np.asarray(codes, affine.dtype)

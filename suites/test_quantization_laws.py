@@ -111,7 +111,9 @@ def test_every_code_comes_back(affine: Affine, data: st.DataObject) -> None:
     drawn = data.draw(st.lists(st.integers(low, high), min_size=1, max_size=16))
     codes = np.array([low, *drawn, high], affine.dtype)
     for precision in (np.float32, np.float64):
-        assert np.array_equal(quantise(dequantise(codes, affine), affine, "half_away", precision), codes)
+        assert np.array_equal(
+            quantise(dequantise(codes, affine), affine, "half_away", precision), codes
+        )
 
 
 @given(st.integers(-40, 20), st.integers(-200, 200), st.integers(-128, 127))
@@ -244,6 +246,7 @@ def test_the_high_product_rounds_half_up_and_saturates(a: int, b: int) -> None:
 
 
 # The harness's inputs and outputs against the runtimes' operators ---------------------------
+
 
 def _forms(bench: OperatorBench) -> dict[str, Form]:
     """Each runtime that is asked for, TFLite's reference kernels among them."""

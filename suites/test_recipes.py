@@ -127,8 +127,8 @@ def test_a_published_helper_is_right_or_caught(
 def test_truncation_is_half_a_step_off_on_average(published: Published) -> None:
     """What truncation does to inputs, where a comparison of outputs may not show it: the mean
     error of rounding is 0 and that of truncation half a step, towards the zero code."""
-    details = {"quantization": (2.0 / 255, -1), "dtype": np.int8}
-    scale, zero_point = details["quantization"]  # type: ignore[misc]
+    scale, zero_point = 2.0 / 255, -1
+    details = {"quantization": (scale, zero_point), "dtype": np.int8}
     real = published.calibration.ravel().astype(np.float64)
     rounded = how_to.quantised(real, details).astype(np.float64)
     truncated = np.trunc(real / scale + zero_point)
