@@ -47,12 +47,13 @@ def _options(name: str) -> Any:
 
 def main() -> None:
     server = Server(("tflm",))
+    worker = Worker(server, "tflm")
     try:
-        worker = Worker(server, "tflm")
         found = [name for name in operator_names() if registered(worker, name)]
         document = {"tflite_micro": version("tflite_micro"), "operators": found}
         PATH.write_text(json.dumps(document, indent=1) + "\n")
     finally:
+        worker.close()
         server.close()
 
 
