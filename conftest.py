@@ -205,7 +205,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the report, whatever happened, and let nothing untested pass."""
     config = session.config
-    if hasattr(config, "workerinput") or config.option.collectonly:
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[_RESULT] = {
+            "expected": config.stash[_EXPECTED],
+            "seconds": config.stash[_SECONDS],
+            "environment": config.stash[_ENVIRONMENT],
+        }
+        return
+    if config.option.collectonly:
         return
     results = config.stash[_RESULTS]
     expected = config.stash[_EXPECTED]
@@ -220,6 +227,19 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     untested = [nodeid for nodeid in expected if nodeid not in results]
     if untested and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Under xdist: what a worker process knows and this one cannot. All collect the same."""
+    stash = node.config.stash
+    found = getattr(node, "workeroutput", {}).get(_RESULT)
+    if found:
+        stash[_EXPECTED] = found["expected"]
+        stash[_ENVIRONMENT] = {**stash[_ENVIRONMENT], **found["environment"]}
+        seconds = stash[_SECONDS]
+        for kind, value in found["seconds"].items():
+            seconds[kind] = seconds.get(kind, 0.0) + value
 
 
 def _document(config: pytest.Config, interrupted: bool) -> dict[str, Any]:
