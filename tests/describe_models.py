@@ -28,22 +28,30 @@ def _special(tf: Any) -> Iterator[tuple[str, Any]]:
         return layers.Embedding(11, 4, mask_zero=True, **options)(x)
 
     x = tokens()
-    yield "mask-through-dropout", keras.Model(
-        x, layers.LSTM(5)(layers.Dropout(0.1)(embedded(x)))
-    )
+    yield "mask-through-dropout", keras.Model(x, layers.LSTM(5)(layers.Dropout(0.1)(embedded(x))))
     x = tokens()
     yield "mask-through-dense", keras.Model(x, layers.LSTM(5)(layers.Dense(3)(embedded(x))))
     x = tokens()
-    yield "mask-ends-at-conv", keras.Model(
-        x, layers.LSTM(5)(layers.Conv1D(3, 2)(layers.Lambda(lambda v: v)(embedded(x))))
+    yield (
+        "mask-ends-at-conv",
+        keras.Model(
+            x, layers.LSTM(5)(layers.Conv1D(3, 2)(layers.Lambda(lambda v: v)(embedded(x))))
+        ),
     )
     x = tokens()
-    yield "mask-through-lstm", keras.Model(
-        x, layers.LSTM(3)(layers.LSTM(5, return_sequences=True)(embedded(x)))
+    yield (
+        "mask-through-lstm",
+        keras.Model(x, layers.LSTM(3)(layers.LSTM(5, return_sequences=True)(embedded(x)))),
     )
     x = tokens()
-    yield "mask-through-bidirectional", keras.Model(
-        x, layers.LSTM(3)(layers.Bidirectional(layers.LSTM(5, return_sequences=True))(embedded(x)))
+    yield (
+        "mask-through-bidirectional",
+        keras.Model(
+            x,
+            layers.LSTM(3)(
+                layers.Bidirectional(layers.LSTM(5, return_sequences=True))(embedded(x))
+            ),
+        ),
     )
     x = tokens()
     joined = layers.Concatenate()([embedded(x), layers.Embedding(11, 2)(x)])
@@ -55,13 +63,16 @@ def _special(tf: Any) -> Iterator[tuple[str, Any]]:
     hidden, h, c = layers.LSTM(5, return_state=True, return_sequences=True)(x)
     yield "states-read-by-layer", keras.Model(x, layers.Dense(2)(layers.Concatenate()([h, c])))
     yield "states-not-read", keras.Model(x, layers.Dense(2)(hidden))
-    yield "sequential", keras.Sequential(
-        [
-            keras.Input((9, 4)),
-            layers.Masking(),
-            layers.LSTM(5, return_sequences=True),
-            layers.LSTM(5, use_bias=False),
-        ]
+    yield (
+        "sequential",
+        keras.Sequential(
+            [
+                keras.Input((9, 4)),
+                layers.Masking(),
+                layers.LSTM(5, return_sequences=True),
+                layers.LSTM(5, use_bias=False),
+            ]
+        ),
     )
     inner_input = keras.Input((9, 4))
     inner = keras.Model(inner_input, layers.LSTM(5, recurrent_dropout=0.2)(inner_input))

@@ -100,9 +100,7 @@ def test_a_constant_initial_state_is_seen(described: dict[str, Any]) -> None:
         ({"stateful": True}, "stateful=True"),
     ],
 )
-def test_each_argument_that_prevents_fusion_is_named(
-    config: dict[str, Any], argument: str
-) -> None:
+def test_each_argument_that_prevents_fusion_is_named(config: dict[str, Any], argument: str) -> None:
     document = copy.deepcopy(LSTM)
     assert failed_conditions(recurrent_layers(document)[0]) == ()
     document["nodes"][0]["config"].update(config)  # type: ignore[attr-defined]

@@ -89,9 +89,7 @@ def test_a_missing_trackable_fails_the_gate(gate: Callable[..., Run], made: Path
     assert "layer 'plain' (LSTM) meets every condition" in found.text
 
 
-def test_a_cell_scale_that_tflite_cannot_use_is_named(
-    gate: Callable[..., Run], made: Path
-) -> None:
+def test_a_cell_scale_that_tflite_cannot_use_is_named(gate: Callable[..., Run], made: Path) -> None:
     found = gate("--model", made / "small_cell.keras", "--inputs", made / "inputs.npz")
     assert found.status == 1
     assert "TFLite silently leaves out tanh of the cell" in found.text
