@@ -21,6 +21,8 @@ from fixtures.material import Settings
 from fixtures.selection import Selection, select
 
 hypothesis_profiles.register()
+pytest_plugins = ["fixtures.structure_plugin"]
+
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
 _FUZZED = "fuzzed"
@@ -94,6 +96,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ("conversion_case", selection.conversions),
         ("parity_case", selection.parities),
         ("operator_case", selection.operators),
+        ("structure_case", selection.structures),
+        ("quantization_case", selection.quantizations),
     ):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, [pytest.param(case, id=case.id) for case in cases()])
@@ -121,7 +125,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _case(item: pytest.Item) -> Case | None:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    for name in ("conversion_case", "parity_case", "operator_case", "law_case"):
+    for name in (
+        "conversion_case",
+        "parity_case",
+        "operator_case",
+        "law_case",
+        "structure_case",
+        "quantization_case",
+    ):
         found = parameters.get(name)
         if isinstance(found, Case):
             return found
