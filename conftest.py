@@ -104,8 +104,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A user's model is gated without the operators' suite, and speed is measured when asked."""
-    users = bool(config.option.model or config.option.tflite)
+    """The operators' suite certifies an installation: a user's model and single recipes go
+    without it. Speed is measured when it is asked for."""
+    option = config.option
+    users = bool(option.model or option.tflite or option.recipe)
     only = config.getoption("benchmark_only", default=False)
 
     def wanted(item: pytest.Item) -> bool:
@@ -299,7 +301,8 @@ def _document(config: pytest.Config, interrupted: bool) -> dict[str, Any]:
     )
     seconds = {**config.stash[_SECONDS], "wall": time.monotonic() - config.stash[_BEGAN]}
     cases = list(config.stash[_RESULTS].values())
-    oracles = oracle_counts(cases, config.stash[_COUNTS])
+    fuzzed: list[Any] = config.stash[_COUNTS]
+    oracles = oracle_counts(cases, fuzzed)
     expected = len(config.stash[_EXPECTED])
     return report.build(environment, expected, cases, seconds, interrupted, oracles)
 
