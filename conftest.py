@@ -21,6 +21,8 @@ from fixtures.material import Settings
 from fixtures.selection import Selection, select
 
 hypothesis_profiles.register()
+pytest_plugins = ["fixtures.structure_plugin"]
+
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
 _FUZZED = "fuzzed"
@@ -30,7 +32,7 @@ _EXPECTED = pytest.StashKey[list[str]]()
 _SECONDS = pytest.StashKey[Any]()
 _ENVIRONMENT = pytest.StashKey[Any]()
 _BEGAN = pytest.StashKey[float]()
-_COUNTS = pytest.StashKey[list[Any]]()
+_COUNTS = pytest.StashKey[Any]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -94,6 +96,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ("conversion_case", selection.conversions),
         ("parity_case", selection.parities),
         ("operator_case", selection.operators),
+        ("structure_case", selection.structures),
+        ("quantization_case", selection.quantizations),
     ):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, [pytest.param(case, id=case.id) for case in cases()])
@@ -123,7 +127,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _case(item: pytest.Item) -> Case | None:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    for name in ("conversion_case", "parity_case", "operator_case"):
+    for name in (
+        "conversion_case",
+        "parity_case",
+        "operator_case",
+        "law_case",
+        "structure_case",
+        "quantization_case",
+    ):
         found = parameters.get(name)
         if isinstance(found, Case):
             return found
@@ -149,7 +160,8 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     found = Lab(settings)
     if not hasattr(config, "workerinput"):
         cases = [case for item in request.session.items if (case := _case(item))]
-        found.prefetch([case for case in cases if case.subject.kind != "operator"])
+        plain = [case for case in cases if type(case) is Case]
+        found.prefetch([case for case in plain if case.subject.kind != "operator"])
     try:
         yield found
     finally:
@@ -246,7 +258,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the report, whatever happened, and let nothing untested pass."""
     config = session.config
-    if hasattr(config, "workerinput") or config.option.collectonly:
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[_RESULT] = {
+            "expected": config.stash[_EXPECTED],
+            "seconds": config.stash[_SECONDS],
+            "environment": config.stash[_ENVIRONMENT],
+        }
+        return
+    if config.option.collectonly:
         return
     results = config.stash[_RESULTS]
     expected = config.stash[_EXPECTED]
@@ -261,6 +280,19 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     untested = [nodeid for nodeid in expected if nodeid not in results]
     if untested and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Under xdist: what a worker process knows and this one cannot. All collect the same."""
+    stash = node.config.stash
+    found = getattr(node, "workeroutput", {}).get(_RESULT)
+    if found:
+        stash[_EXPECTED] = found["expected"]
+        stash[_ENVIRONMENT] = {**stash[_ENVIRONMENT], **found["environment"]}
+        seconds = stash[_SECONDS]
+        for kind, value in found["seconds"].items():
+            seconds[kind] = seconds.get(kind, 0.0) + value
 
 
 def _document(config: pytest.Config, interrupted: bool) -> dict[str, Any]:

@@ -26,6 +26,10 @@ def main(folder: Path) -> None:
     code.save(folder / "code.keras")
     unknown = tf.keras.Model(x, layers.GaussianNoise(0.1)(layers.LSTM(4)(x)))
     unknown.save(folder / "unknown.keras")
+    words = tf.keras.Sequential(
+        [layers.Embedding(30, 6, input_length=5), layers.LSTM(4), layers.Dense(2)]
+    )
+    words.save(folder / "words.keras")
     np.savez(folder / "inputs.npz", np.random.default_rng(0).uniform(-1, 1, (6, 5, 3)))
     np.savez(folder / "wrong.npz", np.zeros((6, 4, 3)))
 

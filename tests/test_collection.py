@@ -116,4 +116,4 @@ def test_dependencies_point_one_way(folder: str) -> None:
 def test_no_file_is_too_long() -> None:
     for folder in ("fixtures", "reference", "suites", "tests", "examples"):
         for path in (ROOT / folder).rglob("*.py"):
-            assert len(path.read_text().splitlines()) <= 420, path
+            assert len(path.read_text().splitlines()) <= 450, path

@@ -56,6 +56,13 @@ def test_an_open_signature_gets_batch_1_and_28_steps() -> None:
     assert arrays["x"].shape == (2, 1, 28, 3)
 
 
+def test_tokens_stay_below_their_vocabulary_and_use_it() -> None:
+    entry = {"name": "x", "shape": [None, 50], "dtype": "float32", "vocabulary": 7}
+    x = stimuli.for_interface([entry], 1, 4, "stimulus", "m")["x"]
+    assert x.dtype == np.float32
+    assert set(np.unique(x)) == set(range(7))
+
+
 def _save(tmp_path: Path, **arrays: Any) -> Path:
     path = tmp_path / "inputs.npz"
     np.savez(path, **arrays)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fixtures.recipes import RECIPES
-from fixtures.structure import Structure, faults
+from fixtures.structure import Structure, damage, faults
 
 
 def _tensor(name: str, dtype: str, shape: list[int], **values: Any) -> dict[str, Any]:
@@ -32,7 +32,12 @@ def _document(io: str, weights: str) -> dict[str, Any]:
                     _tensor("y1", io, [1, 4], **quantised),
                 ],
                 "operators": [
-                    {"name": "UNIDIRECTIONAL_SEQUENCE_LSTM", "inputs": [0, 2], "outputs": [3]}
+                    {
+                        "name": "UNIDIRECTIONAL_SEQUENCE_LSTM",
+                        "inputs": [0, 2, -1],
+                        "outputs": [3],
+                        "intermediates": [],
+                    }
                 ],
             }
         ],
@@ -63,6 +68,13 @@ def test_a_signature_of_something_else_is_an_error() -> None:
         Structure(FLOAT).input_positions(("a", "c"))
     with pytest.raises(ValueError, match="output_2"):
         Structure(FLOAT).output_positions(("output_2",))
+
+
+def test_other_names_are_told_apart_by_shape_where_that_decides() -> None:
+    structure = Structure(FLOAT)
+    assert structure.input_positions(("c", "d"), ((1, 4), (1, 5, 3))) == (1, 0)
+    with pytest.raises(ValueError, match="expected"):
+        structure.input_positions(("c", "d"), ((1, 5, 3), (1, 5, 3)))
 
 
 def test_a_flatbuffer_without_signature_is_taken_in_its_order() -> None:
@@ -111,3 +123,31 @@ def test_small_weights_may_stay_float_in_dynamic_range() -> None:
     document = copy.deepcopy(FLOAT)
     document["subgraphs"][0]["tensors"][2]["shape"] = [4, 28]
     assert faults(Structure(document), RECIPES["dynamic-range"], "fused") == []
+
+
+def test_a_healthy_structure_is_not_damaged() -> None:
+    assert damage(FLOAT) == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("inputs", [0, 9], "inputs [0, 9] of 5 tensors"),
+        ("outputs", [-1], "outputs [-1]"),
+        ("inputs", [], "no inputs"),
+        ("inputs", [0], "the signature's inputs"),
+    ],
+)
+def test_an_index_that_points_nowhere_is_found(key: str, value: list[int], message: str) -> None:
+    document = copy.deepcopy(FLOAT)
+    document["subgraphs"][0][key] = value
+    assert message in damage(document)
+
+
+@pytest.mark.parametrize("key", ["inputs", "outputs", "intermediates"])
+def test_an_operator_that_names_no_tensor_is_found(key: str) -> None:
+    document = copy.deepcopy(FLOAT)
+    document["subgraphs"][0]["operators"][0][key] = [5]
+    assert "operator 0 names a tensor beyond 5" in damage(document)
+    document["subgraphs"] = []
+    assert damage(document) == "no subgraph"

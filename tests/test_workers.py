@@ -67,6 +67,18 @@ def test_a_hang_ends_at_the_deadline(worker: Worker) -> None:
     _still_works(worker)
 
 
+def test_an_endless_loop_ends_by_its_processor_time(worker: Worker) -> None:
+    failure = _failure(worker.call("spin", limits=Limits(seconds=30, cpu_seconds=0.5)))
+    assert failure.kind is Kind.HUNG
+    assert "0.5 s of processor time" in failure.message
+    _still_works(worker)
+
+
+def test_waiting_is_no_processor_time(worker: Worker) -> None:
+    failure = _failure(worker.call("hang", limits=Limits(seconds=1, cpu_seconds=0.2)))
+    assert "deadline of 1 s" in failure.message
+
+
 def test_a_stopped_worker_is_hung_even_for_a_request_it_does_not_read(worker: Worker) -> None:
     _still_works(worker)
     assert worker.pid is not None
@@ -77,14 +89,15 @@ def test_a_stopped_worker_is_hung_even_for_a_request_it_does_not_read(worker: Wo
 
 
 def test_growing_memory_is_stopped_at_the_limit(worker: Worker) -> None:
-    failure = _failure(worker.call("swell", limits=Limits(30, QUICK.memory_bytes)))
+    patient = Limits(seconds=30, memory_bytes=QUICK.memory_bytes)
+    failure = _failure(worker.call("swell", limits=patient))
     assert failure.kind is Kind.OUT_OF_MEMORY
     assert "256 MiB" in failure.message
     _still_works(worker)
 
 
 def test_one_huge_claim_is_refused_by_the_address_space(server: Server) -> None:
-    worker = Worker(server, "drill", Limits(5, 1 << 40, address_space_bytes=2 << 30))
+    worker = Worker(server, "drill", Limits(seconds=5, address_space_bytes=2 << 30))
     failure = _failure(worker.call("claim", bytes=4 << 30))
     assert failure.kind is Kind.OUT_OF_MEMORY
     worker.close()
@@ -103,7 +116,7 @@ def test_a_worker_killed_from_outside_costs_one_request(worker: Worker) -> None:
     pid = worker.pid
     assert pid is not None
     threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
-    failure = _failure(worker.call("hang", limits=Limits(10)))
+    failure = _failure(worker.call("hang", limits=Limits(seconds=10)))
     assert failure.kind is Kind.CRASHED
     assert "killed from outside" in failure.message
     _still_works(worker)
@@ -113,7 +126,7 @@ def test_a_server_killed_from_outside_costs_one_request(server: Server, worker: 
     _still_works(worker)
     parent = psutil.Process(worker.pid).ppid()
     threading.Timer(0.2, os.kill, (parent, signal.SIGKILL)).start()
-    failure = _failure(worker.call("hang", limits=Limits(10)))
+    failure = _failure(worker.call("hang", limits=Limits(seconds=10)))
     assert failure.kind is Kind.CRASHED
     _still_works(worker)
 

@@ -1,0 +1,144 @@
+"""What the suites of laws need: their cases, their workbench, and how they are recorded."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from fixtures import law_limitations, limitations
+from fixtures.cases import Judged
+from fixtures.lab import Lab
+from fixtures.law_cases import LAWS, LawCase, cases_of, judge, recognised, registered
+from fixtures.laws import Meter
+from fixtures.selection import select
+from fixtures.workbench import Workbench
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("lstm", "LSTM conformance")
+    group.addoption(
+        "--example", metavar="JSON", help="examine only this example of a law, as a failure prints"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    suite = metafunc.module.__name__.rpartition(".")[2]
+    if "law_case" not in metafunc.fixturenames:
+        return
+    option = metafunc.config.option
+    selection = select(option.model, option.tflite, option.recipe, option.runtime, option.full)
+    name = metafunc.function.__name__.removeprefix("test_").replace("_", "-")
+    cases = cases_of(suite, name, selection)
+    metafunc.parametrize("law_case", [pytest.param(case, id=case.id) for case in cases])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Laws without a case in this selection are not collected: pytest would call them skipped."""
+    empty = [item for item in items if _has_no_case(item)]
+    if empty:
+        config.hook.pytest_deselected(items=empty)
+        items[:] = [item for item in items if item not in empty]
+
+
+def _has_no_case(item: pytest.Item) -> bool:
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    return "law_case" in parameters and not isinstance(parameters["law_case"], LawCase)
+
+
+@pytest.fixture(scope="session")
+def workbench(lab: Lab) -> Iterator[Workbench]:
+    found = Workbench(lab)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+@pytest.fixture(scope="session")
+def broken_laws() -> law_limitations.LawRegistry:
+    return law_limitations.load()
+
+
+@pytest.fixture
+def holds(
+    request: pytest.FixtureRequest,
+    workbench: Workbench,
+    broken_laws: law_limitations.LawRegistry,
+    registry: limitations.Registry,
+) -> Callable[[LawCase], None]:
+    """Examines a case's law, records how it fared, and fails unless it is as expected."""
+
+    def check(case: LawCase) -> None:
+        limitation = registered(broken_laws, case)
+        began = time.monotonic()
+        given = request.config.option.example
+        examined, meter = workbench.examined(
+            case, limitation, None if given is None else json.loads(given)
+        )
+        known = limitation or recognised(broken_laws, registry, case, examined)
+        judged, document = judge(case, examined, meter, known, time.monotonic() - began)
+        _record(request, judged, document, examined.text)
+
+    return check
+
+
+@pytest.fixture
+def errors_by_step(
+    request: pytest.FixtureRequest, workbench: Workbench
+) -> Callable[[LawCase], None]:
+    """Runs long sequences and records the error of every time step."""
+
+    def check(case: LawCase) -> None:
+        began = time.monotonic()
+        examined, meter, found = workbench.long_sequences(case)
+        judged, document = judge(case, examined, meter, None, time.monotonic() - began)
+        _record(request, judged, {**document, "by_step": found}, "")
+
+    return check
+
+
+@pytest.fixture
+def throughput(
+    request: pytest.FixtureRequest, workbench: Workbench, capsys: pytest.CaptureFixture[str]
+) -> Callable[[LawCase], None]:
+    """Measures a stream of sequences of varying length, prints and records both ratios."""
+
+    def check(case: LawCase) -> None:
+        began = time.monotonic()
+        examined, found = workbench.throughput(case)
+        judged, document = judge(case, examined, Meter(), None, time.monotonic() - began)
+        with capsys.disabled():
+            print(f"\n{found}")
+        _record(request, judged, {**document, "throughput": found.document()}, "")
+
+    return check
+
+
+def _record(
+    request: pytest.FixtureRequest, judged: Judged, document: dict[str, Any], example: str
+) -> None:
+    """Put a case into the report and fail its test if it failed."""
+    document["rerun"] = _rerun(request, example)
+    request.node.user_properties.append(("conformance", document))
+    if judged.verdict == "failed":
+        law = LAWS.get(document["law"])
+        text = [f"law {law.name}: {law.title}"] if law else []
+        text += [judged.message]
+        text += [f"minimal example: {example}"] if example else []
+        pytest.fail("\n".join([*text, f"rerun: {document['rerun']}"]), pytrace=False)
+
+
+def _rerun(request: pytest.FixtureRequest, example: str) -> str:
+    option = request.config.option
+    words = ["pytest", request.node.nodeid]
+    for name in ("model", "tflite", "recipe", "runtime"):
+        for value in getattr(option, name):
+            words += [f"--{name}", str(value)]
+    words += ["--seed", str(option.seed)] if option.seed != 2015 else []
+    words += ["--example", example] if example else []
+    return shlex.join(words)

@@ -1,0 +1,20 @@
+"""Are the scales right? Every integer model's scales, zero points and calibration.
+
+A broken rule names its tensors and the runtimes that it makes wrong, and by how much; each fused
+LSTM, run alone on both runtimes, must answer exactly so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fixtures.cases import Case, Judged, Measured
+from fixtures.structure_check import Checked
+
+
+def test_quantization(
+    quantization_case: Case,
+    quantization_check: Callable[[Case], Checked],
+    verdict: Callable[[Case, Measured], Judged],
+) -> None:
+    verdict(quantization_case, quantization_check(quantization_case).measured)

@@ -1,0 +1,143 @@
+"""Which lines of the published recipes work, which do not, and what is right?
+
+Every form is carried out as written on one small model. A form that works must agree with
+Keras; one that does not must end as described, or give a flatbuffer or predictions in which the
+harness names the fault. fixtures/workers/how_to.py has the corrected forms to copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from fixtures.calibration import sample_findings
+from fixtures.comparison import Allowed, compare
+from fixtures.converting import inspect
+from fixtures.findings import errors
+from fixtures.fusion import fusion_findings
+from fixtures.lab import Lab
+from fixtures.outcomes import Kind
+from fixtures.promises import promise_findings
+from fixtures.published import CONVERSIONS, HELPERS, ConversionForm, HelperForm, Published
+from fixtures.recipes import RECIPES
+from fixtures.scale_rules import quantization_findings
+from fixtures.structure import Structure, faults
+from fixtures.workers import how_to
+from fixtures.workers.client import Worker
+
+#: The small model as the fusion rule reads it.
+MODEL = {
+    "nodes": [
+        {"name": "lstm", "class": "LSTM", "config": {"units": 8}, "inputs": ["x"]},
+        {"name": "dense", "class": "Dense", "config": {"units": 3}, "inputs": ["lstm"]},
+    ],
+    "outputs": ["dense"],
+}
+CORRECTED = {form.name: form for form in CONVERSIONS}
+
+
+@pytest.fixture(scope="module")
+def published(lab: Lab) -> Iterator[Published]:
+    found = Published(lab.heavy, lab.store, lab.settings.seed)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def inspector(lab: Lab) -> Iterator[Worker]:
+    worker = Worker(lab.light, "inspect")
+    yield worker
+    worker.close()
+
+
+def named(structure: Structure, form: ConversionForm) -> set[str]:
+    """The rules that the harness's checks of a flatbuffer name."""
+    recipe = RECIPES[form.recipe]
+    found = {
+        f.rule
+        for f in errors(
+            [
+                *fusion_findings(MODEL, structure, recipe),
+                *promise_findings(structure, recipe),
+                *quantization_findings(structure),
+            ]
+        )
+    }
+    return found | ({"recipe"} if faults(structure, recipe, None) else set())
+
+
+@pytest.mark.parametrize("form", CONVERSIONS, ids=lambda form: form.name)
+def test_a_published_conversion_ends_as_described(
+    form: ConversionForm, published: Published, inspector: Worker
+) -> None:
+    samples = sample_findings({"x": published.calibration_of(form)}, {"x": "float32"})
+    assert [f.rule for f in samples] == ([form.before] if form.before else [])
+    done = published.convert(form)
+    assert done.kind is form.ends, done.message
+    assert form.message in done.message
+    if form.ends is not Kind.AGREED:
+        assert hasattr(how_to, form.right)
+        return
+    structure = inspect(inspector, done.arrays["tflite"]).structure
+    assert structure is not None
+    assert named(structure, form) >= set(form.rules)
+    assert bool(named(structure, form)) == bool(form.rules)
+    assert form.works or hasattr(how_to, form.right)
+
+
+@pytest.mark.parametrize(
+    "form", [form for form in CONVERSIONS if form.works], ids=lambda form: form.name
+)
+def test_a_conversion_that_works_agrees_with_keras(
+    form: ConversionForm, published: Published
+) -> None:
+    """float32 to rounding; integers to what one step of the hidden state and one of the output
+    can do, checked on samples inside of the calibration by the parity suite."""
+    data = published.convert(form).arrays["tflite"]
+    expected = published.keras().arrays["output"]
+    got = published.predict(data, "corrected").arrays["output"]
+    assert got.shape == expected.shape
+    if RECIPES[form.recipe].quantization == "float32":
+        assert np.abs(got - expected).max() <= 8 * np.finfo(np.float32).eps
+
+
+@pytest.mark.parametrize("helper", HELPERS, ids=lambda helper: helper.name)
+@pytest.mark.parametrize("model", ["corrected-int8", "corrected-float32"])
+def test_a_published_helper_is_right_or_caught(
+    helper: HelperForm, model: str, published: Published
+) -> None:
+    """Predictions are held to those of the corrected helper on the same flatbuffer, which must
+    come out the same to the last bit: any helper that is right does the same arithmetic."""
+    data = published.convert(CORRECTED[model]).arrays["tflite"]
+    right = published.predict(data, "corrected").arrays["output"]
+    done = published.predict(data, helper.name)
+    if done.kind is not Kind.AGREED:
+        assert model not in helper.on
+        return
+    outcome = compare([right], [done.arrays["output"]], [Allowed(0.0)]).outcome
+    if helper.works:
+        assert outcome.agreed
+    elif model in helper.on:
+        assert not outcome.agreed
+        assert helper.sign in outcome.message
+
+
+def test_truncation_is_half_a_step_off_on_average(published: Published) -> None:
+    """What truncation does to inputs, where a comparison of outputs may not show it: the mean
+    error of rounding is 0 and that of truncation half a step, towards the zero code."""
+    scale, zero_point = 2.0 / 255, -1
+    details = {"quantization": (scale, zero_point), "dtype": np.int8}
+    real = published.calibration.ravel().astype(np.float64)
+    rounded = how_to.quantised(real, details).astype(np.float64)
+    truncated = np.trunc(real / scale + zero_point)
+    steps = real / scale + zero_point
+    assert np.abs(rounded - steps).max() <= 0.5 + 2.0**-16
+    assert np.abs(truncated - steps).mean() > 1.8 * np.abs(rounded - steps).mean()
+
+
+def test_a_model_that_was_saved_as_h5_converts_to_the_same_bytes(published: Published) -> None:
+    direct = published.convert(CORRECTED["corrected-float32"]).arrays["tflite"]
+    through = published.convert(CORRECTED["through-h5"]).arrays["tflite"]
+    assert np.array_equal(direct, through)

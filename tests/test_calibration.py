@@ -1,0 +1,87 @@
+"""Calibration verdicts: each bad data set and each bad range is named, good ones raise nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fixtures.calibration import range_findings, sample_findings
+from fixtures.stimuli import for_variant
+from fixtures.variants import VARIANTS
+from reference.affine import Affine, quantise
+
+RANDOM = np.random.default_rng(5)
+GOOD = RANDOM.uniform(-1, 1, (16, 1, 8, 4)).astype(np.float32)
+
+
+def _with(value: float) -> NDArray[Any]:
+    bad = GOOD.copy()
+    bad[3, 0, 2, 1] = value
+    return bad
+
+
+@pytest.mark.parametrize(
+    ("samples", "rules"),
+    [
+        ({"x": GOOD}, []),
+        ({}, ["calibration-empty"]),
+        ({"x": GOOD[:0]}, ["calibration-empty"]),
+        ({"x": _with(np.nan)}, ["calibration-nan"]),
+        ({"x": _with(np.inf)}, ["calibration-inf"]),
+        ({"x": _with(-np.inf)}, ["calibration-inf"]),
+        ({"x": np.zeros_like(GOOD)}, ["calibration-constant"]),
+        ({"x": np.full_like(GOOD, 0.3)}, ["calibration-constant"]),
+        ({"x": GOOD.astype(np.float64)}, ["calibration-dtype"]),
+        ({"x": GOOD.astype(np.float16)}, ["calibration-dtype"]),
+        ({"x": GOOD[:1]}, ["calibration-single"]),
+    ],
+)
+def test_each_bad_data_set_is_named(samples: dict[str, NDArray[Any]], rules: list[str]) -> None:
+    assert [f.rule for f in sample_findings(samples, {"x": "float32"})] == rules
+
+
+def test_the_catalogues_own_calibration_raises_nothing() -> None:
+    for variant in VARIANTS.values():
+        samples = for_variant(variant, 2015, 16, "calibration")
+        dtypes = {entry.name: entry.dtype for entry in variant.inputs}
+        assert sample_findings(samples, dtypes) == [], variant.name
+
+
+def calibrated(samples: NDArray[Any]) -> Affine:
+    """The converter's int8 parameters for the range of these samples."""
+    low, high = min(0.0, float(samples.min())), max(0.0, float(samples.max()))
+    scale = (high - low) / 255
+    return Affine(scale, round(-128 - low / scale), "int8")
+
+
+@pytest.mark.parametrize(
+    ("factor", "rules"),
+    [(1.0, []), (1.3, []), (0.95, []), (0.5, ["too-narrow"]), (3.0, ["too-wide"]),
+     (100.0, ["too-wide"])],
+)  # fmt: skip
+@pytest.mark.parametrize("seed", range(5))
+def test_a_range_that_does_not_fit_the_samples_is_named(
+    factor: float, rules: list[str], seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    calibration = random.uniform(-1, 1, (16, 28, 4)) * factor
+    samples = random.uniform(-1, 1, (4, 28, 4))
+    found = range_findings("input 'x'", "x", calibrated(calibration), samples)
+    if factor == 0.95:  # 5 % of the range is cut off: by how much decides
+        overload = np.square(samples - np.clip(samples, -0.95, 0.95)).mean()
+        rules = ["too-narrow"] if overload > calibrated(calibration).scale ** 2 / 12 else []
+    assert [finding.rule for finding in found] == rules
+    if factor == 0.5:
+        assert "50." in found[0].message or "49." in found[0].message or "%" in found[0].message
+    if factor == 100.0:
+        assert found[0].level == "error"
+
+
+def test_a_constant_input_is_not_called_too_wide() -> None:
+    affine = Affine(0.01, 0, "int8")
+    values = np.full((4, 8), 0.25)
+    assert len(np.unique(quantise(values, affine))) == 1
+    assert range_findings("input 'x'", "x", affine, values) == []

@@ -1,0 +1,300 @@
+"""Each law is seen to fail: a named faulty system breaks it, and it shrinks to a few steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fixtures import law_limitations
+from fixtures.law_cases import LAWS
+from fixtures.law_oracles import Prediction, Remembered
+from fixtures.law_search import examine, search
+from fixtures.laws import Specimen
+from fixtures.limitations import RegistryError
+from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.strategies import LABELS, Example, signal
+from fixtures.systems import Feed, Fresh, System, Trace, Traits
+from fixtures.workers.client import Failure, Limits, Server, Worker
+from reference.lstm_float import LstmOptions, lstm
+from tests import faulty_systems as faulty
+from tests.faulty_systems import FEATURES, Lstm
+
+#: What a system is made for decides which laws apply to it.
+OPEN = ("lengths", "empty", "fixed-batch", "causality", "unclipped", "streaming", "carrying")
+STATE = ("resetting", "allocating", "resizing", "unset-inputs", "poisoning")
+FIXED = ("fixed-length", "fixed-batch", "causality", "streaming", "carrying", "resetting")
+NONE = ("lengths", "empty", "causality", "carrying", "resetting", "allocating", "published-loop")
+KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "carried": ({}, (*OPEN, *STATE)),
+    "fixed": ({"length": 4}, (*FIXED, "allocating", "unset-inputs", "poisoning")),
+    "none": ({"memory": "none"}, (*NONE, "unset-inputs", "poisoning")),
+    "inexact": ({"stepwise_exact": False}, (*OPEN, *STATE)),
+    "batch": ({"batch": 3}, ("rows", "batch")),
+    "masked": ({}, ("padding", "causality", "resetting")),
+    "transposed": ({}, ("transposed", "resetting", "allocating")),
+    "backwards": ({"memory": "none"}, ("backwards", "resetting", "allocating")),
+    "bidirectional": ({"memory": "none"}, ("bidirectional", "resetting", "allocating")),
+    "unrolled": ({"length": 4}, ("unrolled", "resetting", "allocating")),
+}
+
+#: fault, the kind of system it is in, the laws it breaks: one, unless another follows from it.
+#: Rows that are not independent cannot equal single runs; who sees the future sees its NaN.
+FAULTS: list[tuple[type[Lstm], str, set[str]]] = [
+    (faulty.OffByOneAfterGrowing, "carried", {"lengths"}),
+    (faulty.DiesOfNothing, "carried", {"empty"}),
+    (faulty.TakesAnyLength, "fixed", {"fixed-length"}),
+    (faulty.FirstRowOfABatch, "carried", {"fixed-batch"}),
+    (faulty.PeeksAhead, "inexact", {"causality", "poisoning"}),
+    (faulty.IgnoresMask, "masked", {"padding"}),
+    (faulty.SwapsTimeAndFeatures, "transposed", {"transposed"}),
+    (faulty.ForgetsToReverse, "backwards", {"backwards"}),
+    (faulty.SwapsHalves, "bidirectional", {"bidirectional"}),
+    (faulty.LeavesBackwardOrder, "bidirectional", {"bidirectional"}),
+    (faulty.ForgetsTheThirdStep, "unrolled", {"unrolled"}),
+    (faulty.LastRowOnly, "batch", {"rows", "batch"}),
+    (faulty.AnotherBatchKernel, "batch", {"batch"}),
+    (faulty.ClipsTheCell, "carried", {"unclipped"}),
+    (faulty.IgnoresInitialCell, "carried", {"streaming"}),
+    (faulty.LeaksIntoAnotherSample, "none", {"carrying"}),
+    (faulty.ResetKeepsCell, "carried", {"resetting"}),
+    (faulty.AllocateResets, "carried", {"allocating"}),
+    (faulty.ResizeLosesCell, "carried", {"resizing"}),
+    (faulty.SecondResizeLeaks, "none", {"published-loop"}),
+    (faulty.InvokeEatsInputs, "carried", {"unset-inputs"}),
+    (faulty.SwallowsNan, "carried", {"poisoning"}),
+]
+
+
+def specimen(kind: str, fault: type[Lstm] = Lstm, law: str = "") -> Specimen:
+    changes, _ = KINDS[kind]
+    traits = replace(Traits(f"{kind}-{fault.__name__}", FEATURES, longest=20), **changes)
+    made: Any = fault
+    if kind == "bidirectional" and fault is Lstm:
+        made = faulty.Bidirectional
+    system = made(traits, masked=kind == "masked", backwards=kind == "backwards")
+    plain, one = replace(traits, batch=1, memory="none"), faulty.weights()
+    partners: tuple[System, ...] = (Lstm(plain, one), Lstm(plain, faulty.weights(6)))
+    clip = 0.0 if law == "unclipped" else system.cell_clip
+    oracle = _oracle(clip)
+    directed = kind in ("transposed", "backwards", "bidirectional", "unrolled", "batch")
+    return Specimen(system, None if directed else oracle, partners)
+
+
+class _Exact:
+    """The float64 value; the healthy system, in float64 too, is within its last digits."""
+
+    causal = True
+
+    def __init__(self, clip: float) -> None:
+        self.options = LstmOptions(cell_clip=clip)
+
+    def predict(self, x: Any) -> Prediction:
+        values = lstm(faulty.weights(), x, self.options).outputs
+        return Prediction(values, np.full(values.shape, 2.0**-30))
+
+
+@lru_cache
+def _oracle(clip: float) -> Remembered:
+    return Remembered(_Exact(clip), FEATURES, 20)
+
+
+def broken(kind: str, fault: type[Lstm]) -> dict[str, Example]:
+    """The laws that a system of a kind breaks, each with its minimal example."""
+    found = {}
+    for name in KINDS[kind][1]:
+        examined = search(LAWS[name], specimen(kind, fault, name), most=50)
+        if not examined.outcome.agreed:
+            assert examined.example is not None, examined.outcome
+            found[name] = examined.example
+    return found
+
+
+def test_every_law_has_a_fault_that_breaks_it() -> None:
+    assert set(LAWS) == set().union(*(laws for _, _, laws in FAULTS))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_healthy_system_keeps_every_law(kind: str) -> None:
+    assert broken(kind, Lstm) == {}
+
+
+@pytest.mark.parametrize(("fault", "kind", "laws"), FAULTS, ids=[f[0].__name__ for f in FAULTS])
+def test_a_fault_breaks_its_law_and_no_other(fault: type[Lstm], kind: str, laws: set[str]) -> None:
+    found = broken(kind, fault)
+    assert set(found) == laws, found
+    for example in found.values():
+        assert _steps(example) <= 5, example
+
+
+def _steps(example: Example) -> int:
+    """How many steps a minimal example has; systems of one length have four."""
+    if "visits" in example:
+        return sum(length for length, _, _ in example["visits"])
+    if "chunks" in example:
+        return sum(example["chunks"])
+    if "lengths" in example:
+        return sum(example["lengths"])
+    return len(example["kept"]) if "kept" in example else int(example["length"])
+
+
+@pytest.mark.parametrize("kind", [Kind.CRASHED, Kind.HUNG, Kind.OUT_OF_MEMORY])
+def test_an_end_inside_native_code_shrinks_as_any_other(kind: Kind) -> None:
+    def how(length: int) -> Outcome | None:
+        return Outcome(Phase.INVOKE, kind, "the worker is gone") if length > 2 else None
+
+    found = specimen("carried")
+    system = faulty.Ends(found.system.traits, how=how)
+    examined = search(LAWS["lengths"], replace(found, system=system), most=50)
+    assert examined.outcome.kind is kind
+    assert examined.example == {"visits": [[3, "zeros", False]]}
+
+
+class InAWorker(Lstm):
+    """A healthy LSTM in front of a worker that really dies or hangs from three steps on."""
+
+    worker: Worker
+    op: str
+
+    def feed(self, action: Feed) -> Any:
+        if action.x.shape[1] > 2:
+            answer = self.worker.call(
+                self.op, limits=Limits(seconds=0.2), signal="SIGSEGV", say="broken here"
+            )
+            assert isinstance(answer, Failure)
+            return Outcome(Phase.INVOKE, answer.kind, answer.message, answer.native)
+        return super().feed(action)
+
+
+@pytest.fixture(scope="module")
+def drill() -> Iterator[Worker]:
+    server = Server(("drill",))
+    worker = Worker(server, "drill")
+    yield worker
+    worker.close()
+    server.stop()
+
+
+@pytest.mark.parametrize(("op", "kind"), [("die", Kind.CRASHED), ("hang", Kind.HUNG)])
+def test_a_real_crash_or_hang_shrinks_too(drill: Worker, op: str, kind: Kind) -> None:
+    found = specimen("carried")
+    system = InAWorker(found.system.traits)
+    system.worker, system.op = drill, op
+    examined = search(LAWS["lengths"], replace(found, system=system), most=30)
+    assert examined.outcome.kind is kind
+    assert examined.example == {"visits": [[3, "zeros", False]]}
+
+
+def test_a_law_that_compared_nothing_does_not_pass() -> None:
+    class Silent(Lstm):
+        def answer(self, x: Any) -> Any:
+            return super().answer(x)[:0]
+
+    found = specimen("none")
+    silent = replace(found, system=Silent(found.system.traits))
+    assert not search(LAWS["allocating"], silent, most=10).outcome.agreed
+
+
+def _registered(**changes: Any) -> law_limitations.BrokenLaw:
+    table = {
+        "id": "leak",
+        "law": "published-loop",
+        "phase": Phase.COMPARE,
+        "outcome": Kind.DIVERGED,
+        "match": "sample 1 differs",
+        "reason": "it leaks",
+        "source": "here",
+        "versions": "now",
+        "example": {"lengths": [1, 1], "signal": "zeros"},
+        "holds_when": "no two neighbours of equal length",
+    }
+    return law_limitations.BrokenLaw(**{**table, **changes})
+
+
+def test_a_limitation_needs_its_pinned_example_to_break_the_law() -> None:
+    entry = _registered()
+    healthy = examine(LAWS["published-loop"], specimen("none"), entry)
+    assert healthy.outcome.agreed  # the caller says: limitation gone
+    leaking = specimen("none", faulty.SecondResizeLeaks)
+    found = examine(LAWS["published-loop"], leaking, entry)
+    # It leaks between unequal neighbours too, which the registry does not allow.
+    assert not entry.allows({"lengths": [1, 1], "signal": "zeros"})
+    assert found.example is not None
+    assert found.example["lengths"] != [1, 1]
+
+
+def test_a_limitation_is_met_where_the_law_holds_otherwise() -> None:
+    class EqualNeighboursLeak(faulty.SecondResizeLeaks):
+        def resize(self, action: Any) -> None:
+            if action.length != self.length:
+                self.zero()
+                self.resizes = -10
+            super().resize(action)
+            if action.length != self.last_length():
+                self.zero()
+
+        def last_length(self) -> int:
+            return 0 if self.last is None else int(self.last.shape[1])
+
+    entry = _registered()
+    found = examine(LAWS["published-loop"], specimen("none", EqualNeighboursLeak), entry)
+    assert entry.explains(found.outcome), found
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('example = "{"', "leak: "),
+        ('holds_when = "always"', "no condition is called 'always'"),
+        ('surprise = "!"', "unknown keys surprise"),
+        ('phase = "later"', "leak: 'later' is not a valid Phase"),
+    ],
+)
+def test_a_malformed_entry_is_named(tmp_path: Any, line: str, message: str) -> None:
+    lines = {
+        "id": "leak",
+        "law": "lengths",
+        "phase": "compare",
+        "outcome": "diverged",
+        "match": "x",
+        "reason": "x",
+        "source": "x",
+        "versions": "x",
+        "example": "{}",
+    }
+    name, _, value = line.partition(" = ")
+    lines[name] = value.strip('"')
+    path = tmp_path / "laws.toml"
+    text = "\n".join(f"{key} = '{value}'" for key, value in lines.items())
+    path.write_text(f"[[broken]]\n{text}\n")
+    with pytest.raises(RegistryError, match=message):
+        law_limitations.load(path)
+
+
+def test_every_registered_law_exists() -> None:
+    for entry in law_limitations.load().entries:
+        assert entry.law in LAWS, entry.id
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_signals_are_prefixes_of_longer_ones(label: str) -> None:
+    long, short = signal(label, 50, 3), signal(label, 7, 3)
+    assert (long[:, :7] == short).all()
+    assert np.abs(long).max() <= 1
+
+
+def test_different_labels_are_different_signals() -> None:
+    found = {signal(label, 20, 5).tobytes() for label in LABELS}
+    assert len(found) == len(LABELS)
+
+
+def test_a_script_that_ends_early_names_its_action() -> None:
+    found = specimen("fixed")
+    trace = found.system.play([Fresh(4), Feed(np.zeros((1, 3, FEATURES)))])
+    assert isinstance(trace, Trace)
+    assert trace.ended is not None
+    assert (trace.at, trace.ended.kind) == (1, Kind.REFUSED)

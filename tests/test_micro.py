@@ -1,0 +1,150 @@
+"""What is foretold of TFLite Micro: the list of its operators is asked for again, and each cause
+of a refusal is injected into a healthy description."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+from fixtures.micro import PATH, micro_findings, op_resolver, operators, resolver_lines
+from fixtures.promises import promise_findings
+from fixtures.quantization_table import quantization_table
+from fixtures.recipes import RECIPES
+from fixtures.structure import Structure
+from fixtures.workers.client import Server, Worker
+from tests.test_fusion import _fused, _loop
+from tools.probe_tflm_operators import operator_names, registered
+
+
+def test_the_list_of_operators_is_that_of_the_installed_wheel() -> None:
+    assert json.loads(PATH.read_text())["tflite_micro"] == version("tflite_micro")
+    server = Server(("tflm",))
+    worker = Worker(server, "tflm")
+    try:
+        found = {name for name in operator_names() if registered(worker, name)}
+    finally:
+        worker.close()
+        server.close()
+    assert found == operators()
+    assert {"UNIDIRECTIONAL_SEQUENCE_LSTM", "WHILE"} < found
+    assert not {"BIDIRECTIONAL_SEQUENCE_LSTM", "LSTM", "REDUCE_ANY"} & found
+
+
+def test_the_resolver_names_what_the_firmware_registers() -> None:
+    document = _fused()
+    _add("FULLY_CONNECTED")(document)
+    _add("REDUCE_ANY")(document)
+    structure = Structure(document)
+    assert op_resolver(structure) == [
+        "FULLY_CONNECTED",
+        "REDUCE_ANY",
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    ]
+    lines = resolver_lines(structure, "a model")
+    assert "tflite::MicroMutableOpResolver<2> resolver;" in lines
+    assert "resolver.AddUnidirectionalSequenceLSTM();" in lines
+    assert "resolver.AddFullyConnected();" in lines
+    assert "// REDUCE_ANY: TensorFlow Lite Micro has no such operator" in lines
+
+
+def _add(name: str, dtypes: tuple[str, ...] = ()) -> Callable[[dict[str, Any]], None]:
+    """Adds an operator that reads new tensors of these types."""
+
+    def change(document: dict[str, Any]) -> None:
+        graph = document["subgraphs"][0]
+        first = len(graph["tensors"])
+        for dtype in dtypes:
+            tensor = copy.deepcopy(graph["tensors"][0])
+            graph["tensors"].append({**tensor, "dtype": dtype, "name": f"t{first}"})
+        inputs = list(range(first, len(graph["tensors"]))) or [0]
+        graph["operators"].append(
+            {"name": name, "inputs": inputs, "outputs": [2], "intermediates": [], "options": {}}
+        )
+
+    return change
+
+
+def _open(axis: int) -> Callable[[dict[str, Any]], None]:
+    def change(document: dict[str, Any]) -> None:
+        tensor = document["subgraphs"][0]["tensors"][0]
+        tensor["signature"] = [-1 if k == axis else n for k, n in enumerate(tensor["shape"])]
+        tensor["shape"] = [1 if k == axis else n for k, n in enumerate(tensor["shape"])]
+
+    return change
+
+
+def _hybrid(document: dict[str, Any]) -> None:
+    document["subgraphs"][0]["tensors"][1]["dtype"] = "int8"
+
+
+@pytest.mark.parametrize(
+    ("fault", "rule", "foretold"),
+    [
+        (_add("REDUCE_ANY"), "tflm-operator", "refuses"),
+        (_add("FlexTensorListReserve"), "tflm-operator", "refuses"),
+        (_add("GATHER", ("bool", "int32")), "tflm-gather-bool", "refuses"),
+        (_add("DEQUANTIZE", ("float16",)), "tflm-float16", "refuses"),
+        (_add("FULLY_CONNECTED", ("float32", "int8")), "tflm-hybrid", "refuses"),
+        (_add("FILL", ("int32", "float32")), "tflm-dynamic", "refuses"),
+        (_hybrid, "tflm-hybrid-lstm", "wrong"),
+        (_open(1), "tflm-open-size", "refuses"),
+    ],
+)
+def test_each_cause_is_named(
+    fault: Callable[[dict[str, Any]], None], rule: str, foretold: str
+) -> None:
+    document = _fused()
+    assert micro_findings(Structure(document), [(1, 5, 3)]) == []
+    fault(document)
+    (finding,) = micro_findings(Structure(document), [(1, 5, 3)])
+    assert (finding.rule, finding.foretells) == (rule, {"tflm": foretold})
+
+
+def test_an_open_size_of_one_is_no_trouble() -> None:
+    document = _fused()
+    _open(0)(document)
+    assert micro_findings(Structure(document), [(1, 5, 3)]) == []
+
+
+def test_a_loop_that_collects_every_output_is_foretold() -> None:
+    document = _loop()
+    assert micro_findings(Structure(document)) == []
+    body = document["subgraphs"][1]
+    body["operators"].append(
+        {"name": "SLICE", "inputs": [1, 1, 1], "outputs": [1], "intermediates": [], "options": {}}
+    )
+    (finding,) = micro_findings(Structure(document))
+    assert finding.foretells == {"tflm": "hangs or wrong"}
+
+
+def test_float_islands_are_named() -> None:
+    document = _fused()
+    assert promise_findings(Structure(document), RECIPES["float32"]) == []
+    (finding,) = promise_findings(Structure(document), RECIPES["int8"])
+    assert finding.rule == "not-quantised"
+    _add("QUANTIZE")(document)
+    (finding,) = promise_findings(Structure(document), RECIPES["int8"])
+    assert finding.rule == "float-island"
+    assert "UNIDIRECTIONAL_SEQUENCE_LSTM (y)" in finding.message
+
+
+def test_resource_states_are_named() -> None:
+    document = _fused()
+    _add("READ_VARIABLE")(document)
+    _add("ASSIGN_VARIABLE")(document)
+    (finding,) = promise_findings(Structure(document), RECIPES["float32"])
+    assert finding.foretells == {"tflite": "wrong"}
+
+
+def test_the_table_shows_scale_zero_point_and_range() -> None:
+    document = _fused()
+    tensor = document["subgraphs"][0]["tensors"][0]
+    tensor.update(dtype="int8", scale=[0.5], zero_point=[-1])
+    table = quantization_table(Structure(document))
+    (line,) = [line for line in table.splitlines() if "serving_default_x" in line]
+    assert line.split()[-4:] == ["0.5", "-1", "-63.5", "64"]

@@ -1,0 +1,125 @@
+"""The structure suites as a user meets them: the message names the layer and what to change."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one run of the structure suites ended."""
+
+    status: int
+    text: str
+    cases: dict[str, dict[str, Any]]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("structure")
+    script = ROOT / "tests" / "make_structure_models.py"
+    subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+    cache = tmp_path_factory.mktemp("cache")
+
+    def run(*arguments: str | Path) -> Run:
+        out = tmp_path_factory.mktemp("report")
+        suites = ("suites/test_structure.py", "suites/test_quantization.py")
+        command = [
+            *(sys.executable, "-m", "pytest", *suites, "-q", "-p", "no:cacheprovider"),
+            *("--cache", str(cache), "--report", str(out), *map(str, arguments)),
+        ]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+        text = done.stdout + done.stderr
+        path = out / "conformance.json"
+        assert path.exists(), text
+        cases = {case["id"]: case for case in json.loads(path.read_text())["cases"]}
+        return Run(done.returncode, text, cases, out)
+
+    return run
+
+
+def test_a_healthy_model_passes_without_a_word(gate: Callable[..., Run], made: Path) -> None:
+    found = gate(
+        *("--model", made / "healthy.keras", "--inputs", made / "inputs.npz"),
+        *("--recipe", "float32", "--recipe", "int8", "--show-quantization"),
+    )
+    assert found.status == 0, found.text
+    assert not any(word in found.text for word in ("warning:", "error:"))
+    assert "resolver.AddUnidirectionalSequenceLSTM();" in found.text
+    written = (found.folder / "op_resolver" / "healthy.keras-int8.inc").read_text()
+    assert "tflite::MicroMutableOpResolver<" in written
+    assert "state tfl.pseudo_qconst" in found.text
+
+
+def test_a_layer_that_does_not_fuse_is_named_with_its_argument(
+    gate: Callable[..., Run], made: Path
+) -> None:
+    found = gate("--model", made / "no_bias.keras", "--recipe", "float32")
+    assert found.status == 0, found.text
+    assert "layer 'without_bias' (LSTM) is a WHILE loop because of use_bias=False" in found.text
+    assert "set use_bias=True" in found.text
+    asked = gate("--model", made / "no_bias.keras", "--recipe", "int8")
+    assert asked.status == 1
+    assert "layer 'without_bias' (LSTM) is not fused because of use_bias=False" in asked.text
+
+
+def test_a_missing_trackable_fails_the_gate(gate: Callable[..., Run], made: Path) -> None:
+    found = gate(
+        *("--tflite", made / "without_trackable.tflite", "--model", made / "healthy.keras"),
+        *("--recipe", "float32"),
+    )
+    assert found.status == 1
+    assert "pass the model as the second argument" in found.text
+    assert "layer 'plain' (LSTM) meets every condition" in found.text
+
+
+def test_a_cell_scale_that_tflite_cannot_use_is_named(gate: Callable[..., Run], made: Path) -> None:
+    found = gate("--model", made / "small_cell.keras", "--inputs", made / "inputs.npz")
+    assert found.status == 1
+    assert "TFLite silently leaves out tanh of the cell" in found.text
+
+
+def test_unequal_hidden_scales_are_named_with_what_they_do(
+    gate: Callable[..., Run], made: Path
+) -> None:
+    found = gate("--model", made / "concat.keras", "--recipe", "int8")
+    assert found.status == 1
+    (case,) = [c for name, c in found.cases.items() if name.startswith("test_quantization")]
+    assert "must have one scale and zero point" in case["message"]
+    assert "tflite off by" in case["message"]
+
+
+@pytest.mark.parametrize(("samples", "rule"), [("narrow", "too-narrow"), ("wide", "too-wide")])
+def test_a_calibration_that_does_not_fit_is_named(
+    gate: Callable[..., Run], made: Path, samples: str, rule: str
+) -> None:
+    found = gate(
+        *("--model", made / "healthy.keras", "--inputs", made / "inputs.npz"),
+        *("--calibration", made / f"{samples}.npz", "--recipe", "int8"),
+    )
+    assert found.status == 1
+    (case,) = [c for name, c in found.cases.items() if name.startswith("test_quantization")]
+    assert rule in case["message"]
+    assert "serving_default_sensor" in case["message"]
+
+
+def test_a_cell_beyond_the_converters_clip_is_named(gate: Callable[..., Run], made: Path) -> None:
+    found = gate("--model", made / "clipped.keras", "--recipe", "float32")
+    assert found.status == 1
+    assert "passes the cell_clip=10 that the converter writes" in found.text
