@@ -34,7 +34,7 @@ test: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/ -ra $(ARGS)
+	$(BIN)/python -m pytest tests/ -ra -n 2 $(ARGS)
 
 # Rewrites the README's support matrix from the registry.
 matrix: .venv/.run

@@ -32,6 +32,8 @@ _EXPECTED = pytest.StashKey[list[str]]()
 _SECONDS = pytest.StashKey[Any]()
 _ENVIRONMENT = pytest.StashKey[Any]()
 _BEGAN = pytest.StashKey[float]()
+#: Suites that have nothing to say of one model.
+_OF_INSTALLATIONS = ("test_operators", "test_quantization_laws", "test_recipes")
 _COUNTS = pytest.StashKey[Any]()
 
 
@@ -104,16 +106,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The operators' suite certifies an installation: a user's model and single recipes go
-    without it. Speed is measured when it is asked for."""
+    """Some suites certify an installation: a user's model and single recipes go without them.
+    Speed is measured when it is asked for."""
     option = config.option
     users = bool(option.model or option.tflite or option.recipe)
     only = config.getoption("benchmark_only", default=False)
 
     def wanted(item: pytest.Item) -> bool:
         bench = "benchmark" in getattr(item, "fixturenames", ())
-        operators = item.path.parent.name == "suites" and item.path.stem == "test_operators"
-        return bench == only and not (operators and users)
+        certifies = item.path.parent.name == "suites" and item.path.stem in _OF_INSTALLATIONS
+        return bench == only and not (certifies and users)
 
     left = [item for item in items if not wanted(item)]
     if left:
