@@ -21,7 +21,7 @@ from fixtures.material import Settings
 from fixtures.selection import Selection, select
 
 hypothesis_profiles.register()
-pytest_plugins = ["fixtures.structure_plugin"]
+pytest_plugins = ["fixtures.structure_plugin", "fixtures.predictions_plugin"]
 
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
@@ -136,6 +136,7 @@ def _case(item: pytest.Item) -> Case | None:
         "law_case",
         "structure_case",
         "quantization_case",
+        "predictions_case",
     ):
         found = parameters.get(name)
         if isinstance(found, Case):
@@ -217,7 +218,7 @@ def _rerun(config: pytest.Config, nodeid: str) -> str:
     for name in ("model", "tflite", "recipe", "runtime"):
         for value in getattr(option, name):
             words += [f"--{name}", str(value)]
-    for name in ("inputs", "calibration", "labels"):
+    for name in ("inputs", "calibration", "labels", "predictions"):
         if getattr(option, name) is not None:
             words += [f"--{name}", str(getattr(option, name))]
     if option.seed != 2015:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fixtures import law_limitations, limitations
-from fixtures.cases import Judged
+from fixtures.cases import Case, Judged
 from fixtures.lab import Lab
 from fixtures.law_cases import LAWS, LawCase, cases_of, judge, recognised, registered
 from fixtures.laws import Meter
@@ -38,7 +38,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Laws without a case in this selection are not collected: pytest would call them skipped."""
+    """What has no case in this selection is not collected: pytest would call it skipped."""
     empty = [item for item in items if _has_no_case(item)]
     if empty:
         config.hook.pytest_deselected(items=empty)
@@ -47,7 +47,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _has_no_case(item: pytest.Item) -> bool:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    return "law_case" in parameters and not isinstance(parameters["law_case"], LawCase)
+    return any(
+        name in parameters and not isinstance(parameters[name], Case)
+        for name in ("law_case", "predictions_case")
+    )
 
 
 @pytest.fixture(scope="session")

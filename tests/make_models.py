@@ -30,7 +30,9 @@ def main(folder: Path) -> None:
         [layers.Embedding(30, 6, input_length=5), layers.LSTM(4), layers.Dense(2)]
     )
     words.save(folder / "words.keras")
-    np.savez(folder / "inputs.npz", np.random.default_rng(0).uniform(-1, 1, (6, 5, 3)))
+    samples = np.random.default_rng(0).uniform(-1, 1, (6, 5, 3))
+    np.savez(folder / "inputs.npz", samples)
+    np.save(folder / "predictions.npy", small(samples.astype("float32")))
     np.savez(folder / "wrong.npz", np.zeros((6, 4, 3)))
 
     trackable = tf.Module()

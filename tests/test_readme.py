@@ -42,6 +42,7 @@ def test_every_other_command_runs(command: str, models: Path, tmp_path: Path) ->
         "my.tflite": models / "fused.tflite",
         "samples.npz": models / "inputs.npz",
         "calibration.npz": models / "inputs.npz",
+        "predictions.npy": models / "predictions.npy",
     }
     words = [str(files.get(word, word)) for word in shlex.split(command)]
     assert words[0].startswith(".venv/bin/")
