@@ -26,6 +26,7 @@ pytest_plugins = ["fixtures.structure_plugin", "fixtures.predictions_plugin"]
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
 _FUZZED = "fuzzed"
+_INAPPLICABLE = "inapplicable"
 _SELECTION = pytest.StashKey[Selection]()
 _RESULTS = pytest.StashKey[dict[str, Any]]()
 _EXPECTED = pytest.StashKey[list[str]]()
@@ -35,6 +36,7 @@ _BEGAN = pytest.StashKey[float]()
 #: Suites that have nothing to say of one model.
 _OF_INSTALLATIONS = ("test_operators", "test_quantization_laws", "test_recipes")
 _COUNTS = pytest.StashKey[Any]()
+_WITHOUT_PREMISE = pytest.StashKey[dict[str, Any]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -90,6 +92,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_ENVIRONMENT] = {}
     config.stash[_BEGAN] = time.monotonic()
     config.stash[_COUNTS] = []
+    config.stash[_WITHOUT_PREMISE] = {}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -235,6 +238,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
                 _CONFIG[0].stash[_RESULTS][report.nodeid] = value
             if name == _FUZZED:
                 _CONFIG[0].stash[_COUNTS].append(value)
+            if name == _INAPPLICABLE:
+                _CONFIG[0].stash[_WITHOUT_PREMISE][report.nodeid] = value
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -271,7 +276,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if config.option.collectonly:
         return
     results = config.stash[_RESULTS]
-    expected = config.stash[_EXPECTED]
+    expected = _applicable(config)
     if not expected:
         return
     document = _document(config, exitstatus == pytest.ExitCode.INTERRUPTED)
@@ -306,8 +311,23 @@ def _document(config: pytest.Config, interrupted: bool) -> dict[str, Any]:
     cases = list(config.stash[_RESULTS].values())
     fuzzed: list[Any] = config.stash[_COUNTS]
     oracles = oracle_counts(cases, fuzzed)
-    expected = len(config.stash[_EXPECTED])
-    return report.build(environment, expected, cases, seconds, interrupted, oracles)
+    expected = len(_applicable(config))
+    return report.build(
+        environment,
+        expected,
+        cases,
+        seconds,
+        interrupted,
+        oracles,
+        config.stash[_WITHOUT_PREMISE],
+    )
+
+
+def _applicable(config: pytest.Config) -> list[str]:
+    """What has to be executed: all that was collected but laws that say nothing of a user's
+    model, which shows when it is converted."""
+    without = config.stash[_WITHOUT_PREMISE]
+    return [nodeid for nodeid in config.stash[_EXPECTED] if nodeid not in without]
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
@@ -320,6 +340,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     summary.matrix(console, document["cases"])
     summary.legend(console)
     summary.counts(console, document)
+    summary.inapplicable(console, document)
     summary.oracles(console, document["oracles"])
     summary.accuracies(console, document["cases"])
     summary.limitations(console, document["cases"])

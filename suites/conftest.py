@@ -14,6 +14,7 @@ from fixtures import law_limitations, limitations
 from fixtures.cases import Case, Judged
 from fixtures.lab import Lab
 from fixtures.law_cases import LAWS, LawCase, cases_of, judge, recognised, registered
+from fixtures.law_models import Inapplicable
 from fixtures.laws import Meter
 from fixtures.selection import select
 from fixtures.workbench import Workbench
@@ -54,8 +55,10 @@ def _has_no_case(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(scope="session")
-def workbench(lab: Lab) -> Iterator[Workbench]:
-    found = Workbench(lab)
+def workbench(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Workbench]:
+    parameters = (getattr(item, "callspec", None) for item in request.session.items)
+    cases = [call.params.get("parity_case") for call in parameters if call is not None]
+    found = Workbench(lab, [case for case in cases if isinstance(case, Case)])
     try:
         yield found
     finally:
@@ -80,9 +83,12 @@ def holds(
         limitation = registered(broken_laws, case)
         began = time.monotonic()
         given = request.config.option.example
-        examined, meter = workbench.examined(
-            case, limitation, None if given is None else json.loads(given)
-        )
+        example = None if given is None else json.loads(given)
+        try:
+            examined, meter = workbench.examined(case, limitation, example)
+        except Inapplicable as reason:
+            request.node.user_properties.append(("inapplicable", (case.law, str(reason))))
+            pytest.skip(f"not applicable: {reason}")
         known = limitation or recognised(broken_laws, registry, case, examined)
         judged, document = judge(case, examined, meter, known, time.monotonic() - began)
         _record(request, judged, document, examined.text)
