@@ -246,7 +246,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_report_teststatus(
     report: pytest.TestReport,
 ) -> tuple[str, str, str] | None:
-    """A limitation that was met is neither a plain pass nor a skip."""
+    """A limitation that was met is neither a plain pass nor a skip, nor is a law without a
+    premise."""
+    if report.skipped and any(name == _INAPPLICABLE for name, _ in report.user_properties):
+        return "not applicable", "-", "NOT APPLICABLE"
     if report.when == "call" and report.passed:
         for name, value in report.user_properties:
             if name == _RESULT and value["verdict"] == "limitation":  # type: ignore[index]
