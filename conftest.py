@@ -186,7 +186,7 @@ def verdict(request: pytest.FixtureRequest, registry: limitations.Registry) -> A
     """Records how a case ended and fails the test unless it ended as expected."""
 
     def record(case: Case, measured: Measured) -> Judged:
-        asked_for = request.config.stash[_SELECTION].recipes_asked_for
+        asked_for = request.config.stash[_SELECTION].asked_for(case)
         judged = judge(case, measured, registry, asked_for)
         document = {**judged.document(), "rerun": _rerun(request.config, request.node.nodeid)}
         request.node.user_properties.append((_RESULT, document))
