@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fixtures import hypothesis_profiles, limitations, report, summary
+from fixtures import hypothesis_profiles, limitations, page, report, summary
 from fixtures.cases import Case, Judged, Measured, judge
 from fixtures.exactness import Exactness
 from fixtures.explaining import oracle_counts
@@ -275,8 +275,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     document = _document(config, exitstatus == pytest.ExitCode.INTERRUPTED)
     try:
-        report.write(document, config.option.report / "conformance.json")
-    except OSError as error:
+        stored = report.write(document, config.option.report / report.FILE_NAME)
+        page.write(stored, config.option.report)
+    except (OSError, ValueError) as error:
         config.stash[_ENVIRONMENT]["report_error"] = str(error)
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
     untested = [nodeid for nodeid in expected if nodeid not in results]
@@ -325,9 +326,10 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     summary.failures(console, document["cases"])
     summary.timing(console, document["seconds"])
     error = config.stash[_ENVIRONMENT].get("report_error")
-    path = config.option.report / "conformance.json"
+    path = config.option.report
+    where = f"report: {path / report.FILE_NAME}\npage: {path / page.NAME}"
     console.print(
-        f"the report could not be written: {error}" if error else f"report: {path}",
+        f"the report could not be written: {error}" if error else where,
         highlight=False,
         markup=False,
     )
