@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fixtures import hypothesis_profiles, limitations, page, report, summary
+from fixtures import hypothesis_profiles, limitations, page, report, report_details, summary
 from fixtures.cases import Case, Judged, Measured, judge
 from fixtures.exactness import Exactness
 from fixtures.explaining import oracle_counts
@@ -184,10 +184,12 @@ def verdict(request: pytest.FixtureRequest, registry: limitations.Registry) -> A
     def record(case: Case, measured: Measured) -> Judged:
         asked_for = request.config.stash[_SELECTION].recipes_asked_for
         judged = judge(case, measured, registry, asked_for)
-        document = {**judged.document(), "rerun": _rerun(request.config, request.node.nodeid)}
+        document = {**judged.document(), "rerun": _rerun(request.config, request.node.nodeid, case)}
+        document |= report_details.details(request, judged)
         request.node.user_properties.append((_RESULT, document))
         if judged.verdict == "failed":
-            pytest.fail(f"{judged.message}\nrerun: {document['rerun']}", pytrace=False)
+            text = report_details.told(judged.message, document)
+            pytest.fail(text, pytrace=False)
         return judged
 
     return record
@@ -210,12 +212,12 @@ def count(request: pytest.FixtureRequest) -> Any:
     return record
 
 
-def _rerun(config: pytest.Config, nodeid: str) -> str:
+def _rerun(config: pytest.Config, nodeid: str, case: Case) -> str:
     """The command that runs one case again, with the options that decide it."""
     option = config.option
     words = ["pytest", nodeid]
     for name in ("model", "tflite", "recipe", "runtime"):
-        for value in getattr(option, name):
+        for value in report_details.own(getattr(option, name), case.subject):
             words += [f"--{name}", str(value)]
     for name in ("inputs", "calibration", "labels"):
         if getattr(option, name) is not None:
