@@ -21,7 +21,7 @@ from fixtures.material import Settings
 from fixtures.selection import Selection, select
 
 hypothesis_profiles.register()
-pytest_plugins = ["fixtures.structure_plugin"]
+pytest_plugins = ["fixtures.structure_plugin", "fixtures.project_plugin"]
 
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
@@ -158,6 +158,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         option.calibration,
         deadline=option.deadline,
         labels=option.labels,
+        budgets=config.stash[report_details.OVERRIDES],
     )
     found = Lab(settings)
     if not hasattr(config, "workerinput"):
@@ -184,8 +185,9 @@ def verdict(request: pytest.FixtureRequest, registry: limitations.Registry) -> A
     def record(case: Case, measured: Measured) -> Judged:
         asked_for = request.config.stash[_SELECTION].recipes_asked_for
         judged = judge(case, measured, registry, asked_for)
-        document = {**judged.document(), "rerun": _rerun(request.config, request.node.nodeid, case)}
-        document |= report_details.details(request, judged)
+        judged, details = report_details.judged_with_details(request, judged)
+        rerun = _rerun(request.config, request.node.nodeid, case)
+        document = {**judged.document(), "rerun": rerun, **details}
         request.node.user_properties.append((_RESULT, document))
         if judged.verdict == "failed":
             text = report_details.told(judged.message, document)
@@ -216,7 +218,7 @@ def _rerun(config: pytest.Config, nodeid: str, case: Case) -> str:
     """The command that runs one case again, with the options that decide it."""
     option = config.option
     words = ["pytest", nodeid]
-    for name in ("model", "tflite", "recipe", "runtime"):
+    for name in ("model", "tflite", "recipe", "runtime", "budget"):
         for value in report_details.own(getattr(option, name), case.subject):
             words += [f"--{name}", str(value)]
     for name in ("inputs", "calibration", "labels"):
@@ -278,7 +280,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     document = _document(config, exitstatus == pytest.ExitCode.INTERRUPTED)
     try:
         stored = report.write(document, config.option.report / report.FILE_NAME)
-        page.write(stored, config.option.report)
+        report_details.publish(config, stored)
     except (OSError, ValueError) as error:
         config.stash[_ENVIRONMENT]["report_error"] = str(error)
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
@@ -309,7 +311,8 @@ def _document(config: pytest.Config, interrupted: bool) -> dict[str, Any]:
     fuzzed: list[Any] = config.stash[_COUNTS]
     oracles = oracle_counts(cases, fuzzed)
     expected = len(config.stash[_EXPECTED])
-    return report.build(environment, expected, cases, seconds, interrupted, oracles)
+    built = report.build(environment, expected, cases, seconds, interrupted, oracles)
+    return built | report_details.of_the_run(config, cases)
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
@@ -325,13 +328,14 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     summary.oracles(console, document["oracles"])
     summary.accuracies(console, document["cases"])
     summary.limitations(console, document["cases"])
+    summary.overrides(console, document)
     summary.failures(console, document["cases"])
     summary.timing(console, document["seconds"])
     error = config.stash[_ENVIRONMENT].get("report_error")
     path = config.option.report
     where = f"report: {path / report.FILE_NAME}\npage: {path / page.NAME}"
     console.print(
-        f"the report could not be written: {error}" if error else where,
+        f"not all could be written: {error}" if error else where,
         highlight=False,
         markup=False,
     )
