@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fixtures import hypothesis_profiles, limitations, report, summary
+from fixtures import hypothesis_profiles, limitations, page, report, report_details, summary
 from fixtures.cases import Case, Judged, Measured, judge
 from fixtures.exactness import Exactness
 from fixtures.explaining import oracle_counts
@@ -21,7 +21,11 @@ from fixtures.material import Settings
 from fixtures.selection import Selection, select
 
 hypothesis_profiles.register()
-pytest_plugins = ["fixtures.structure_plugin", "fixtures.predictions_plugin"]
+pytest_plugins = [
+    "fixtures.structure_plugin",
+    "fixtures.predictions_plugin",
+    "fixtures.project_plugin",
+]
 
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
@@ -162,6 +166,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         option.calibration,
         deadline=option.deadline,
         labels=option.labels,
+        budgets=config.stash[report_details.OVERRIDES],
     )
     found = Lab(settings)
     if not hasattr(config, "workerinput"):
@@ -188,10 +193,13 @@ def verdict(request: pytest.FixtureRequest, registry: limitations.Registry) -> A
     def record(case: Case, measured: Measured) -> Judged:
         asked_for = request.config.stash[_SELECTION].asked_for(case)
         judged = judge(case, measured, registry, asked_for)
-        document = {**judged.document(), "rerun": _rerun(request.config, request.node.nodeid)}
+        judged, details = report_details.judged_with_details(request, judged)
+        rerun = _rerun(request.config, request.node.nodeid, case)
+        document = {**judged.document(), "rerun": rerun, **details}
         request.node.user_properties.append((_RESULT, document))
         if judged.verdict == "failed":
-            pytest.fail(f"{judged.message}\nrerun: {document['rerun']}", pytrace=False)
+            text = report_details.told(judged.message, document)
+            pytest.fail(text, pytrace=False)
         return judged
 
     return record
@@ -214,12 +222,12 @@ def count(request: pytest.FixtureRequest) -> Any:
     return record
 
 
-def _rerun(config: pytest.Config, nodeid: str) -> str:
+def _rerun(config: pytest.Config, nodeid: str, case: Case) -> str:
     """The command that runs one case again, with the options that decide it."""
     option = config.option
     words = ["pytest", nodeid]
-    for name in ("model", "tflite", "recipe", "runtime"):
-        for value in getattr(option, name):
+    for name in ("model", "tflite", "recipe", "runtime", "budget"):
+        for value in report_details.own(getattr(option, name), case.subject):
             words += [f"--{name}", str(value)]
     for name in ("inputs", "calibration", "labels", "predictions"):
         if getattr(option, name) is not None:
@@ -284,8 +292,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     document = _document(config, exitstatus == pytest.ExitCode.INTERRUPTED)
     try:
-        report.write(document, config.option.report / "conformance.json")
-    except OSError as error:
+        stored = report.write(document, config.option.report / report.FILE_NAME)
+        report_details.publish(config, stored)
+    except (OSError, ValueError) as error:
         config.stash[_ENVIRONMENT]["report_error"] = str(error)
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
     untested = [nodeid for nodeid in expected if nodeid not in results]
@@ -315,15 +324,9 @@ def _document(config: pytest.Config, interrupted: bool) -> dict[str, Any]:
     fuzzed: list[Any] = config.stash[_COUNTS]
     oracles = oracle_counts(cases, fuzzed)
     expected = len(_applicable(config))
-    return report.build(
-        environment,
-        expected,
-        cases,
-        seconds,
-        interrupted,
-        oracles,
-        config.stash[_WITHOUT_PREMISE],
-    )
+    without = config.stash[_WITHOUT_PREMISE]
+    built = report.build(environment, expected, cases, seconds, interrupted, oracles, without)
+    return built | report_details.of_the_run(config, cases)
 
 
 def _applicable(config: pytest.Config) -> list[str]:
@@ -347,12 +350,14 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     summary.oracles(console, document["oracles"])
     summary.accuracies(console, document["cases"])
     summary.limitations(console, document["cases"])
+    summary.overrides(console, document)
     summary.failures(console, document["cases"])
     summary.timing(console, document["seconds"])
     error = config.stash[_ENVIRONMENT].get("report_error")
-    path = config.option.report / "conformance.json"
+    path = config.option.report
+    where = f"report: {path / report.FILE_NAME}\npage: {path / page.NAME}"
     console.print(
-        f"the report could not be written: {error}" if error else f"report: {path}",
+        f"not all could be written: {error}" if error else where,
         highlight=False,
         markup=False,
     )
