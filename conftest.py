@@ -21,7 +21,7 @@ from fixtures.material import Settings
 from fixtures.selection import Selection, select
 
 hypothesis_profiles.register()
-pytest_plugins = ["fixtures.structure_plugin"]
+pytest_plugins = ["fixtures.structure_plugin", "fixtures.resources_plugin"]
 
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
@@ -136,6 +136,7 @@ def _case(item: pytest.Item) -> Case | None:
         "law_case",
         "structure_case",
         "quantization_case",
+        "resource_case",
     ):
         found = parameters.get(name)
         if isinstance(found, Case):
