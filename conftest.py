@@ -25,6 +25,7 @@ pytest_plugins = [
     "fixtures.structure_plugin",
     "fixtures.predictions_plugin",
     "fixtures.project_plugin",
+    "fixtures.resources_plugin",
 ]
 
 ROOT = Path(__file__).parent
@@ -144,6 +145,7 @@ def _case(item: pytest.Item) -> Case | None:
         "structure_case",
         "quantization_case",
         "predictions_case",
+        "resource_case",
     ):
         found = parameters.get(name)
         if isinstance(found, Case):
