@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fixtures import hypothesis_profiles, limitations, report, summary
+from fixtures import account, hypothesis_profiles, limitations, report, summary
 from fixtures.cases import Case, Judged, Measured, judge
 from fixtures.exactness import Exactness
 from fixtures.explaining import oracle_counts
@@ -21,7 +20,7 @@ from fixtures.material import Settings
 from fixtures.selection import Selection, select
 
 hypothesis_profiles.register()
-pytest_plugins = ["fixtures.structure_plugin"]
+pytest_plugins = ["fixtures.structure_plugin", "fixtures.parallel_plugin"]
 
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
@@ -31,7 +30,6 @@ _RESULTS = pytest.StashKey[dict[str, Any]]()
 _EXPECTED = pytest.StashKey[list[str]]()
 _SECONDS = pytest.StashKey[Any]()
 _ENVIRONMENT = pytest.StashKey[Any]()
-_BEGAN = pytest.StashKey[float]()
 #: Suites that have nothing to say of one model.
 _OF_INSTALLATIONS = ("test_operators", "test_quantization_laws", "test_recipes")
 _COUNTS = pytest.StashKey[Any]()
@@ -62,7 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--deadline",
         type=float,
         metavar="SECONDS",
-        help="processor time of one invoke after which it hangs (1; your own models 30)",
+        help="processor time of one invoke after which it hangs (0.3; your own models 30)",
     )
     group.addoption("--jobs", type=int, default=os.cpu_count(), help="conversions at a time")
 
@@ -88,7 +86,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_EXPECTED] = []
     config.stash[_SECONDS] = {}
     config.stash[_ENVIRONMENT] = {}
-    config.stash[_BEGAN] = time.monotonic()
     config.stash[_COUNTS] = []
 
 
@@ -145,8 +142,8 @@ def _case(item: pytest.Item) -> Case | None:
 
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """Where cases are carried out. Under xdist each process has its own, and converts what it
-    is handed; alone, conversions run ahead of the tests."""
+    """Where cases are carried out. Under xdist each process has its own, and converts the
+    subjects it is handed; alone, conversions run ahead of the tests."""
     config = request.config
     option = config.option
     settings = Settings(
@@ -160,10 +157,12 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         labels=option.labels,
     )
     found = Lab(settings)
-    if not hasattr(config, "workerinput"):
-        cases = [case for item in request.session.items if (case := _case(item))]
-        plain = [case for case in cases if type(case) is Case]
-        found.prefetch([case for case in plain if case.subject.kind != "operator"])
+    cases = [case for item in request.session.items if (case := _case(item))]
+    plain = [c for c in cases if type(c) is Case and c.subject.kind != "operator"]
+    if hasattr(config, "workerinput"):
+        found.plan(plain)
+    else:
+        found.prefetch(plain)
     try:
         yield found
     finally:
@@ -263,7 +262,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if hasattr(config, "workeroutput"):
         config.workeroutput[_RESULT] = {
             "expected": config.stash[_EXPECTED],
-            "seconds": config.stash[_SECONDS],
+            "seconds": account.of_process(config.stash[_SECONDS]),
             "environment": config.stash[_ENVIRONMENT],
         }
         return
@@ -301,7 +300,10 @@ def _document(config: pytest.Config, interrupted: bool) -> dict[str, Any]:
     environment = report.environment(
         config.option.seed, report.command_line(), config.stash[_ENVIRONMENT]
     )
-    seconds = {**config.stash[_SECONDS], "wall": time.monotonic() - config.stash[_BEGAN]}
+    seconds = dict(config.stash[_SECONDS])
+    if not config.getoption("numprocesses", None):  # else the workers have given theirs
+        seconds = account.of_process(seconds)
+    seconds["wall"] = account.wall_seconds()
     cases = list(config.stash[_RESULTS].values())
     fuzzed: list[Any] = config.stash[_COUNTS]
     oracles = oracle_counts(cases, fuzzed)
