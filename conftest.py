@@ -20,7 +20,9 @@ from fixtures.material import Settings
 from fixtures.selection import Selection, select
 
 hypothesis_profiles.register()
-pytest_plugins = ["fixtures.structure_plugin", "fixtures.parallel_plugin"]
+pytest_plugins = [
+    *("fixtures.structure_plugin", "fixtures.parallel_plugin", "fixtures.bench_plugin"),
+]
 
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
