@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fixtures import hypothesis_profiles, limitations, page, report, report_details, summary
+from fixtures import (
+    account,
+    hypothesis_profiles,
+    limitations,
+    page,
+    report,
+    report_details,
+    summary,
+)
 from fixtures.cases import Case, Judged, Measured, judge
 from fixtures.exactness import Exactness
 from fixtures.explaining import oracle_counts
@@ -26,6 +33,8 @@ pytest_plugins = [
     "fixtures.predictions_plugin",
     "fixtures.project_plugin",
     "fixtures.resources_plugin",
+    "fixtures.parallel_plugin",
+    "fixtures.bench_plugin",
 ]
 
 ROOT = Path(__file__).parent
@@ -37,7 +46,6 @@ _RESULTS = pytest.StashKey[dict[str, Any]]()
 _EXPECTED = pytest.StashKey[list[str]]()
 _SECONDS = pytest.StashKey[Any]()
 _ENVIRONMENT = pytest.StashKey[Any]()
-_BEGAN = pytest.StashKey[float]()
 #: Suites that have nothing to say of one model.
 _OF_INSTALLATIONS = ("test_operators", "test_quantization_laws", "test_recipes")
 _COUNTS = pytest.StashKey[Any]()
@@ -69,7 +77,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--deadline",
         type=float,
         metavar="SECONDS",
-        help="processor time of one invoke after which it hangs (1; your own models 30)",
+        help="processor time of one invoke after which it hangs (0.3; your own models 30)",
     )
     group.addoption("--jobs", type=int, default=os.cpu_count(), help="conversions at a time")
 
@@ -95,7 +103,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_EXPECTED] = []
     config.stash[_SECONDS] = {}
     config.stash[_ENVIRONMENT] = {}
-    config.stash[_BEGAN] = time.monotonic()
     config.stash[_COUNTS] = []
     config.stash[_WITHOUT_PREMISE] = {}
 
@@ -155,8 +162,8 @@ def _case(item: pytest.Item) -> Case | None:
 
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """Where cases are carried out. Under xdist each process has its own, and converts what it
-    is handed; alone, conversions run ahead of the tests."""
+    """Where cases are carried out. Under xdist each process has its own, and converts the
+    subjects it is handed; alone, conversions run ahead of the tests."""
     config = request.config
     option = config.option
     settings = Settings(
@@ -171,10 +178,12 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         budgets=config.stash[report_details.OVERRIDES],
     )
     found = Lab(settings)
-    if not hasattr(config, "workerinput"):
-        cases = [case for item in request.session.items if (case := _case(item))]
-        plain = [case for case in cases if type(case) is Case]
-        found.prefetch([case for case in plain if case.subject.kind != "operator"])
+    cases = [case for item in request.session.items if (case := _case(item))]
+    plain = [c for c in cases if type(c) is Case and c.subject.kind != "operator"]
+    if hasattr(config, "workerinput"):
+        found.plan(plain)
+    else:
+        found.prefetch(plain)
     try:
         yield found
     finally:
@@ -282,7 +291,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if hasattr(config, "workeroutput"):
         config.workeroutput[_RESULT] = {
             "expected": config.stash[_EXPECTED],
-            "seconds": config.stash[_SECONDS],
+            "seconds": account.of_process(config.stash[_SECONDS]),
             "environment": config.stash[_ENVIRONMENT],
         }
         return
@@ -321,7 +330,10 @@ def _document(config: pytest.Config, interrupted: bool) -> dict[str, Any]:
     environment = report.environment(
         config.option.seed, report.command_line(), config.stash[_ENVIRONMENT]
     )
-    seconds = {**config.stash[_SECONDS], "wall": time.monotonic() - config.stash[_BEGAN]}
+    seconds = dict(config.stash[_SECONDS])
+    if not config.getoption("numprocesses", None):  # else the workers have given theirs
+        seconds = account.of_process(seconds)
+    seconds["wall"] = account.wall_seconds()
     cases = list(config.stash[_RESULTS].values())
     fuzzed: list[Any] = config.stash[_COUNTS]
     oracles = oracle_counts(cases, fuzzed)

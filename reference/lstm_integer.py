@@ -36,6 +36,10 @@ from reference.profiles import Profile
 
 __all__ = ["lstm_integer", "tanh_is_skipped"]
 
+#: Units × batch × steps whose input is multiplied at once: many steps of a small model, whose
+#: cost is that of calling NumPy, but no more than stays in a processor's cache.
+_CHUNK_NUMBERS = 4096
+
 
 def lstm_integer(
     model: IntegerLstm,
@@ -63,12 +67,15 @@ def lstm_integer(
     hidden, cell = _initial_state(model, batch, initial)
     outputs = np.empty((time, batch, model.outputs), model.activation_dtype)
     kept: list[LstmStep] = []
-    for t in range(time):
-        step = _step(model, profile, prepared, steps[t], hidden, cell)
-        outputs[t] = hidden = step.hidden
-        cell = step.cell
-        if keep_steps:
-            kept.append(step)
+    chunk = max(1, _CHUNK_NUMBERS // max(1, batch * model.units))
+    for start in range(0, time, chunk):
+        from_input = _input_arguments(model, prepared, steps[start : start + chunk])
+        for t, arguments in enumerate(from_input, start):
+            step = _step(model, profile, prepared, arguments, hidden, cell)
+            outputs[t] = hidden = step.hidden
+            cell = step.cell
+            if keep_steps:
+                kept.append(step)
     ordered = outputs if model.time_major else outputs.swapaxes(0, 1)
     final = LstmState(hidden.astype(model.activation_dtype), cell.astype(np.int16))
     return LstmRun(ordered, final, tuple(kept))
@@ -78,12 +85,11 @@ def _step(
     model: IntegerLstm,
     profile: Profile,
     prepared: Prepared,
-    x: NDArray[Any],
+    from_input: Int64,
     hidden: Int64,
     cell: Int64,
 ) -> LstmStep:
-    """One step; x [batch, features], hidden [batch, outputs], cell [batch, units]."""
-    from_input = _input_arguments(model, prepared, x)
+    """One step; from_input [gates, batch, units], hidden [batch, outputs], cell [batch, units]."""
     centred = hidden - model.output_state_zero_point
     accumulators = _matmul(centred, prepared.recurrent_kernel)
     recurrent = _rescale(model, accumulators, prepared.recurrent_multiplier)
@@ -112,12 +118,16 @@ def _step(
 
 
 def _input_arguments(model: IntegerLstm, prepared: Prepared, x: NDArray[Any]) -> Int64:
-    """The input's share of every gate's argument, int16 range, [gates, batch, units]."""
-    centred = x.astype(np.int64) - model.input_zero_point
+    """The input's share of every gate's argument, int16 range, [time, gates, batch, units].
+
+    x: [time, batch, features]; no step's share depends on another step."""
+    time, batch, features = x.shape
+    centred = x.reshape(time * batch, features).astype(np.int64) - model.input_zero_point
     accumulators = _matmul(centred, prepared.input_kernel) + prepared.bias
     if model.activation_dtype == "int8":
         accumulators = wrap_int32(accumulators)
-    return saturate(_rescale(model, accumulators, prepared.input_multiplier), "int16")
+    rescaled = saturate(_rescale(model, accumulators, prepared.input_multiplier), "int16")
+    return rescaled.reshape(len(rescaled), time, batch, -1).swapaxes(0, 1)
 
 
 def _new_cell(model: IntegerLstm, profile: Profile, kept: Int64, added: Int64) -> Int64:
