@@ -338,4 +338,5 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         f"not all could be written: {error}" if error else where,
         highlight=False,
         markup=False,
+        soft_wrap=True,
     )
