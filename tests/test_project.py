@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from fixtures import overrides
-from fixtures.baseline import why_worse
+from fixtures.baseline import Baseline, why_worse
 from tests.test_report import CASE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -197,8 +197,8 @@ def test_what_is_worse_than_the_baseline(change: dict[str, Any], text: str) -> N
     old = {**CASE, "resources": {"arena_bytes": 100, "flatbuffer_bytes": 10}}
     new = {**CASE, "resources": {"arena_bytes": 100, "flatbuffer_bytes": 10}}
     new |= {k: {**new[k], **v} if k == "resources" else v for k, v in change.items()}
-    assert why_worse({"cases": [old]}, new, None) == ([text] if text else [])
-    assert why_worse({"cases": []}, new, None) == []
+    assert why_worse(Baseline.of({"cases": [old]}), new, None) == ([text] if text else [])
+    assert why_worse(Baseline.of({"cases": []}), new, None) == []
 
 
 def test_a_selector_may_have_signs_of_its_own() -> None:
