@@ -219,7 +219,7 @@ def _rerun(config: pytest.Config, nodeid: str, case: Case) -> str:
     option = config.option
     words = ["pytest", nodeid]
     for name in ("model", "tflite", "recipe", "runtime", "budget"):
-        for value in report_details.own(getattr(option, name), case.subject):
+        for value in report_details.own(getattr(option, name), case):
             words += [f"--{name}", str(value)]
     for name in ("inputs", "calibration", "labels"):
         if getattr(option, name) is not None:
