@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from fixtures import overrides
+from fixtures import overrides, report
 from fixtures.baseline import Baseline, why_worse
+from fixtures.merging import merge
 from tests.test_report import CASE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,9 +64,9 @@ def run(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
             env={**os.environ, "GITHUB_STEP_SUMMARY": str(summary)},
         )
         path = out / "conformance.json"
-        report = json.loads(path.read_text()) if path.exists() else {}
+        found = json.loads(path.read_text()) if path.exists() else {}
         text = done.stdout + done.stderr
-        return Run(done.returncode, text, report, summary.read_text() if report else "")
+        return Run(done.returncode, text, found, summary.read_text() if found else "")
 
     return ran
 
@@ -208,3 +209,21 @@ def test_a_selector_may_have_signs_of_its_own() -> None:
     assert overrides.of((first, last), "a/int8/tflm") is last
     assert overrides.of((first, last), "a/float32/tflm") is first
     assert overrides.unused((first, last), ["a/int8/tflm"]) == [first]
+
+
+def test_two_shards_of_a_run_merge_into_its_report(run: Callable[..., Run], tmp_path: Path) -> None:
+    """But for the times, and the command line, which were others."""
+    folders = []
+    for number, selection in enumerate(("parity or conversion", "parity", "conversion")):
+        out = tmp_path / str(number)
+        assert run("-k", selection, f"--report={out}").status == 0
+        folders.append(out)
+    whole, *shards = [report.read(folder) for folder in folders]
+    merged = merge([("parity", shards[0]), ("conversion", shards[1])])
+    for document in (whole, merged):
+        document.pop("seconds")
+        document["environment"].pop("command")
+        for case in document["cases"]:
+            case.pop("seconds")
+    assert merged == whole
+    assert {case["suite"] for case in merged["cases"]} == {"test_parity", "test_conversion"}
