@@ -238,7 +238,7 @@ def _rerun(config: pytest.Config, nodeid: str, case: Case) -> str:
     option = config.option
     words = ["pytest", nodeid]
     for name in ("model", "tflite", "recipe", "runtime", "budget"):
-        for value in report_details.own(getattr(option, name), case.subject):
+        for value in report_details.own(getattr(option, name), case):
             words += [f"--{name}", str(value)]
     for name in ("inputs", "calibration", "labels", "predictions"):
         if getattr(option, name) is not None:
@@ -374,4 +374,5 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         f"not all could be written: {error}" if error else where,
         highlight=False,
         markup=False,
+        soft_wrap=True,
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fixtures import law_limitations, limitations
+from fixtures import law_limitations, limitations, report_details
 from fixtures.cases import Case, Judged
 from fixtures.lab import Lab
 from fixtures.law_cases import LAWS, LawCase, cases_of, judge, recognised, registered
@@ -132,7 +132,8 @@ def _record(
     request: pytest.FixtureRequest, judged: Judged, document: dict[str, Any], example: str
 ) -> None:
     """Put a case into the report and fail its test if it failed."""
-    document["rerun"] = _rerun(request, example)
+    judged, worse = report_details.held_to_baseline(request.config, judged, document)
+    document |= {**worse, "rerun": _rerun(request, example)}
     request.node.user_properties.append(("conformance", document))
     if judged.verdict == "failed":
         law = LAWS.get(document["law"])

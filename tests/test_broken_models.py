@@ -98,7 +98,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ran(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     out = tmp_path_factory.mktemp("report")
-    files = [word for path in sorted(made.glob("*.tflite")) for word in ("--tflite", str(path))]
+    paths = [path for path in sorted(made.glob("*.tflite")) if path.stem != "quiet"]
+    files = [word for path in paths for word in ("--tflite", str(path))]
     command = [
         *(sys.executable, "-m", "pytest", "suites/test_parity.py", "suites/test_structure.py"),
         *("-q", "-p", "no:cacheprovider", "--cache", str(tmp_path_factory.mktemp("cache"))),
@@ -161,6 +162,23 @@ def test_the_rerun_command_names_this_file_alone(ran: Run) -> None:
     case = ran.cases["test_parity[narrow.tflite/as-converted/tflm]"]
     assert case["rerun"].count("--tflite") == 1
     assert "narrow.tflite" in case["rerun"]
+
+
+def test_without_the_keras_model_it_is_where_the_runtimes_part(made: Path, tmp_path: Path) -> None:
+    command = [
+        *(sys.executable, "-m", "pytest", "suites/test_parity.py", "-q", "-p", "no:cacheprovider"),
+        *("--cache", str(tmp_path / "cache"), "--report", str(tmp_path / "report")),
+        *("--tflite", str(made / "quiet.tflite"), "--runtime", "tflm"),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1, done.stdout + done.stderr
+    (case,) = json.loads((tmp_path / "report" / "conformance.json").read_text())["cases"]
+    divergence = case["first_divergence"]
+    assert "cell scale 2^-" in case["message"]
+    first = next(row for row in divergence["tensors"] if row["leaves"])
+    assert first["operator"] == "UNIDIRECTIONAL_SEQUENCE_LSTM"
+    assert f"tensor '{first['tensor']}'" in divergence["text"]
+    assert divergence["text"] in done.stdout
 
 
 def _document() -> dict[str, Any]:
