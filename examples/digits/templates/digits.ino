@@ -19,9 +19,10 @@
 namespace {
 
 // Measured: the model runs in $arena bytes, and not in 16 less, on a 64-bit host with the
-// reference kernels. The margin of $margin bytes, $percent percent, is for optimised kernels, which
-// ask for scratch memory of their own. Pointers are half as large on a 32-bit device, so there
-// is room to spare: lower it until setup() says that the arena is too small.
+// kernels of the tflite-micro wheel. The margin of $margin bytes, $percent percent, is for other
+// versions and for optimised kernels, which ask for scratch memory of their own; on a 32-bit
+// device, where pointers are half as large, some of it remains. Lower it step by step if RAM is
+// short: too small an arena ends in a message of setup(), or in a crash.
 // (arena_used_bytes() is no measure: loading can need more than is in use afterwards.)
 constexpr size_t kArenaBytes = ${symbol}_arena_bytes + $margin;
 alignas(16) uint8_t arena[kArenaBytes];
