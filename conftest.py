@@ -12,16 +12,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fixtures import hypothesis_profiles, limitations, report, summary
+from fixtures import environments, hypothesis_profiles, limitations, report, summary
 from fixtures.cases import Case, Judged, Measured, judge
 from fixtures.exactness import Exactness
 from fixtures.explaining import oracle_counts
 from fixtures.lab import Lab
 from fixtures.material import Settings
-from fixtures.selection import Selection, select
+from fixtures.selection import Selection, select_by
+from fixtures.workers.client import WorkerUnavailable
 
 hypothesis_profiles.register()
-pytest_plugins = ["fixtures.structure_plugin"]
+pytest_plugins = ["fixtures.structure_plugin", "fixtures.environments_plugin"]
 
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
@@ -70,7 +71,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     option = config.option
     try:
-        selection = select(option.model, option.tflite, option.recipe, option.runtime, option.full)
+        selection = select_by(option)
+        environments.converter(option.converter_python, option.converter_env)
         for name, suffix in (("inputs", "npz"), ("calibration", "npz"), ("labels", "npy")):
             path = getattr(option, name)
             if path is not None and not path.is_file():
@@ -158,8 +160,14 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         option.calibration,
         deadline=option.deadline,
         labels=option.labels,
+        converter=environments.converter(option.converter_python, option.converter_env),
     )
     found = Lab(settings)
+    try:
+        found.check(config.stash[_SELECTION].runtimes)
+    except WorkerUnavailable as error:
+        found.close()
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
     if not hasattr(config, "workerinput"):
         cases = [case for item in request.session.items if (case := _case(item))]
         plain = [case for case in cases if type(case) is Case]
@@ -317,7 +325,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     console = Console(file=writer, force_terminal=writer.hasmarkup, width=max(60, writer.fullwidth))
     terminalreporter.section("LSTM conformance")
     summary.matrix(console, document["cases"])
-    summary.legend(console)
+    summary.legend(console, document["cases"])
     summary.counts(console, document)
     summary.oracles(console, document["oracles"])
     summary.accuracies(console, document["cases"])

@@ -30,6 +30,7 @@ def test_operator(
     [
         ("tflite", "int8", 4),
         ("tflite-reference", "int8", 1),  # the same kernel behind another resolver
+        ("litert", "int8", 2),
         ("tflm", "int8", 4),
         ("tflm", "int16x8", 2),
     ],
