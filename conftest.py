@@ -34,7 +34,7 @@ _SECONDS = pytest.StashKey[Any]()
 _ENVIRONMENT = pytest.StashKey[Any]()
 _BEGAN = pytest.StashKey[float]()
 #: Suites that have nothing to say of one model.
-_OF_INSTALLATIONS = ("test_operators", "test_quantization_laws", "test_recipes")
+_OF_INSTALLATIONS = ("test_golden", "test_operators", "test_quantization_laws", "test_recipes")
 _COUNTS = pytest.StashKey[Any]()
 
 
@@ -100,6 +100,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ("conversion_case", selection.conversions),
         ("parity_case", selection.parities),
         ("operator_case", selection.operators),
+        ("golden_case", selection.goldens),
         ("structure_case", selection.structures),
         ("quantization_case", selection.quantizations),
     ):
@@ -135,6 +136,7 @@ def _case(item: pytest.Item) -> Case | None:
         "conversion_case",
         "parity_case",
         "operator_case",
+        "golden_case",
         "law_case",
         "structure_case",
         "quantization_case",
@@ -171,7 +173,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     if not hasattr(config, "workerinput"):
         cases = [case for item in request.session.items if (case := _case(item))]
         plain = [case for case in cases if type(case) is Case]
-        found.prefetch([case for case in plain if case.subject.kind != "operator"])
+        found.prefetch([case for case in plain if case.subject.kind not in ("operator", "golden")])
     try:
         yield found
     finally:
