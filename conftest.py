@@ -224,12 +224,14 @@ def _rerun(config: pytest.Config, nodeid: str) -> str:
     """The command that runs one case again, with the options that decide it."""
     option = config.option
     words = ["pytest", nodeid]
-    for name in ("model", "tflite", "recipe", "runtime"):
+    for name in ("model", "tflite", "recipe", "runtime", "converter_env", "runtime_python"):
         for value in getattr(option, name):
-            words += [f"--{name}", str(value)]
+            words += [f"--{name.replace('_', '-')}", str(value)]
     for name in ("inputs", "calibration", "labels"):
         if getattr(option, name) is not None:
             words += [f"--{name}", str(getattr(option, name))]
+    if option.converter_python is not None:
+        words += ["--converter-python", str(option.converter_python)]
     if option.seed != 2015:
         words += ["--seed", str(option.seed)]
     words += ["--full"] if option.full else []
