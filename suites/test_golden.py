@@ -16,5 +16,5 @@ from fixtures.lab import Lab
 
 def test_golden(golden_case: Case, lab: Lab, verdict: Callable[[Case, Measured], Judged]) -> None:
     with lab.account.time("operators"):
-        measured = golden_suite.measure(golden_case, lab.operators)
+        measured = golden_suite.measure(golden_case, lab.operators, lab.store)
     verdict(golden_case, measured)

@@ -1,8 +1,7 @@
 """Build, train and convert the legacy OpHint models with TensorFlow 1.15, and record answers.
 
 Runs in an environment of its own, on Python 3.7 with the packages of requirements.txt beside
-this file; it imports nothing of the harness. `tools/ophint/make.sh` creates the environment with
-uv and calls
+this file; it imports nothing of the harness. `make ophint` creates the environment and calls
 
     python build_models.py FOLDER [NAME ...]
 
