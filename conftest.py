@@ -13,6 +13,7 @@ from rich.console import Console
 
 from fixtures import (
     account,
+    environments,
     hypothesis_profiles,
     limitations,
     page,
@@ -25,7 +26,8 @@ from fixtures.exactness import Exactness
 from fixtures.explaining import oracle_counts
 from fixtures.lab import Lab
 from fixtures.material import Settings
-from fixtures.selection import Selection, select
+from fixtures.selection import Selection, select_by
+from fixtures.workers.client import WorkerUnavailable
 
 hypothesis_profiles.register()
 pytest_plugins = [
@@ -35,6 +37,7 @@ pytest_plugins = [
     "fixtures.resources_plugin",
     "fixtures.parallel_plugin",
     "fixtures.bench_plugin",
+    "fixtures.environments_plugin",
 ]
 
 ROOT = Path(__file__).parent
@@ -47,7 +50,7 @@ _EXPECTED = pytest.StashKey[list[str]]()
 _SECONDS = pytest.StashKey[Any]()
 _ENVIRONMENT = pytest.StashKey[Any]()
 #: Suites that have nothing to say of one model.
-_OF_INSTALLATIONS = ("test_operators", "test_quantization_laws", "test_recipes")
+_OF_INSTALLATIONS = ("test_golden", "test_operators", "test_quantization_laws", "test_recipes")
 _COUNTS = pytest.StashKey[Any]()
 _WITHOUT_PREMISE = pytest.StashKey[dict[str, Any]]()
 
@@ -85,7 +88,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     option = config.option
     try:
-        selection = select(option.model, option.tflite, option.recipe, option.runtime, option.full)
+        selection = select_by(option)
+        environments.converter(option.converter_python, option.converter_env)
         for name, suffix in (("inputs", "npz"), ("calibration", "npz"), ("labels", "npy")):
             path = getattr(option, name)
             if path is not None and not path.is_file():
@@ -113,6 +117,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ("conversion_case", selection.conversions),
         ("parity_case", selection.parities),
         ("operator_case", selection.operators),
+        ("golden_case", selection.goldens),
         ("structure_case", selection.structures),
         ("quantization_case", selection.quantizations),
     ):
@@ -148,6 +153,7 @@ def _case(item: pytest.Item) -> Case | None:
         "conversion_case",
         "parity_case",
         "operator_case",
+        "golden_case",
         "law_case",
         "structure_case",
         "quantization_case",
@@ -176,10 +182,17 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         deadline=option.deadline,
         labels=option.labels,
         budgets=config.stash[report_details.OVERRIDES],
+        converter=environments.converter(option.converter_python, option.converter_env),
     )
     found = Lab(settings)
+    try:
+        found.check(config.stash[_SELECTION].runtimes)
+    except WorkerUnavailable as error:
+        found.close()
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
     cases = [case for item in request.session.items if (case := _case(item))]
-    plain = [c for c in cases if type(c) is Case and c.subject.kind != "operator"]
+    apart = ("operator", "golden")
+    plain = [c for c in cases if type(c) is Case and c.subject.kind not in apart]
     if hasattr(config, "workerinput"):
         found.plan(plain)
     else:
@@ -237,12 +250,15 @@ def _rerun(config: pytest.Config, nodeid: str, case: Case) -> str:
     """The command that runs one case again, with the options that decide it."""
     option = config.option
     words = ["pytest", nodeid]
-    for name in ("model", "tflite", "recipe", "runtime", "budget"):
+    own = ("model", "tflite", "recipe", "runtime", "budget", "converter_env", "runtime_python")
+    for name in own:
         for value in report_details.own(getattr(option, name), case):
-            words += [f"--{name}", str(value)]
+            words += [f"--{name.replace('_', '-')}", str(value)]
     for name in ("inputs", "calibration", "labels", "predictions"):
         if getattr(option, name) is not None:
             words += [f"--{name}", str(getattr(option, name))]
+    if option.converter_python is not None:
+        words += ["--converter-python", str(option.converter_python)]
     if option.seed != 2015:
         words += ["--seed", str(option.seed)]
     words += ["--full"] if option.full else []
@@ -358,7 +374,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     console = Console(file=writer, force_terminal=writer.hasmarkup, width=max(60, writer.fullwidth))
     terminalreporter.section("LSTM conformance")
     summary.matrix(console, document["cases"])
-    summary.legend(console)
+    summary.legend(console, document["cases"])
     summary.counts(console, document)
     summary.inapplicable(console, document)
     summary.oracles(console, document["oracles"])
