@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from fixtures.benching import MOST_SECONDS, BenchCase, Benches, Figure, Machine,
 from fixtures.cases import Case
 from fixtures.lab import Lab
 from fixtures.material import Settings
+from fixtures.operator_models_read import FoundLstm
 from fixtures.overhead import Isolation, Judged, added
 from fixtures.recipes import RECIPES
 from fixtures.runtimes import ARENA_BYTES, RUNTIMES
@@ -26,6 +28,7 @@ from fixtures.selection import select
 from fixtures.subjects import Subject
 from fixtures.variants import VARIANTS
 from fixtures.workers.client import Answer, Server, Worker
+from reference.lstm_weights import Gates, LstmWeights
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What the README tells users to fail on: half of the slowdown that must be caught.
@@ -148,14 +151,17 @@ def test_a_model_that_agrees_is_timed(benches: Benches, runtime: str) -> None:
 def test_a_wrong_model_of_the_growth_is_not_timed(
     benches: Benches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its proof is a comparison with the oracle: another model's oracle breaks it."""
+    """Its proof is a comparison with the oracle: swapped gates break it."""
     right = scaling.lstm_operators
-    other, _ = scaling.model("float32", steps=3, units=5, batch=2)
-    monkeypatch.setattr(
-        scaling,
-        "lstm_operators",
-        lambda content: right(content) if content == b"" else right(other),
-    )
+
+    def swapped(content: bytes) -> list[FoundLstm]:
+        (found,) = right(content)
+        weights = found.parameters
+        assert isinstance(weights, LstmWeights)
+        gates = Gates(*weights.recurrent_kernel[::-1])
+        return [replace(found, parameters=replace(weights, recurrent_kernel=gates))]
+
+    monkeypatch.setattr(scaling, "lstm_operators", swapped)
     with pytest.raises(NotTimed, match="tflm is not timed"):
         scaling.grow(benches, "batch", "float32", "tflm", points=(2,))
 
