@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fixtures import account, hypothesis_profiles, limitations, report, summary
+from fixtures import (
+    account,
+    hypothesis_profiles,
+    limitations,
+    page,
+    report,
+    report_details,
+    summary,
+)
 from fixtures.cases import Case, Judged, Measured, judge
 from fixtures.exactness import Exactness
 from fixtures.explaining import oracle_counts
@@ -21,12 +29,18 @@ from fixtures.selection import Selection, select
 
 hypothesis_profiles.register()
 pytest_plugins = [
-    *("fixtures.structure_plugin", "fixtures.parallel_plugin", "fixtures.bench_plugin"),
+    "fixtures.structure_plugin",
+    "fixtures.predictions_plugin",
+    "fixtures.project_plugin",
+    "fixtures.resources_plugin",
+    "fixtures.parallel_plugin",
+    "fixtures.bench_plugin",
 ]
 
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
 _FUZZED = "fuzzed"
+_INAPPLICABLE = "inapplicable"
 _SELECTION = pytest.StashKey[Selection]()
 _RESULTS = pytest.StashKey[dict[str, Any]]()
 _EXPECTED = pytest.StashKey[list[str]]()
@@ -35,6 +49,7 @@ _ENVIRONMENT = pytest.StashKey[Any]()
 #: Suites that have nothing to say of one model.
 _OF_INSTALLATIONS = ("test_operators", "test_quantization_laws", "test_recipes")
 _COUNTS = pytest.StashKey[Any]()
+_WITHOUT_PREMISE = pytest.StashKey[dict[str, Any]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -89,6 +104,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SECONDS] = {}
     config.stash[_ENVIRONMENT] = {}
     config.stash[_COUNTS] = []
+    config.stash[_WITHOUT_PREMISE] = {}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -135,6 +151,8 @@ def _case(item: pytest.Item) -> Case | None:
         "law_case",
         "structure_case",
         "quantization_case",
+        "predictions_case",
+        "resource_case",
     ):
         found = parameters.get(name)
         if isinstance(found, Case):
@@ -157,6 +175,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         option.calibration,
         deadline=option.deadline,
         labels=option.labels,
+        budgets=config.stash[report_details.OVERRIDES],
     )
     found = Lab(settings)
     cases = [case for item in request.session.items if (case := _case(item))]
@@ -183,12 +202,15 @@ def verdict(request: pytest.FixtureRequest, registry: limitations.Registry) -> A
     """Records how a case ended and fails the test unless it ended as expected."""
 
     def record(case: Case, measured: Measured) -> Judged:
-        asked_for = request.config.stash[_SELECTION].recipes_asked_for
+        asked_for = request.config.stash[_SELECTION].asked_for(case)
         judged = judge(case, measured, registry, asked_for)
-        document = {**judged.document(), "rerun": _rerun(request.config, request.node.nodeid)}
+        judged, details = report_details.judged_with_details(request, judged)
+        rerun = _rerun(request.config, request.node.nodeid, case)
+        document = {**judged.document(), "rerun": rerun, **details}
         request.node.user_properties.append((_RESULT, document))
         if judged.verdict == "failed":
-            pytest.fail(f"{judged.message}\nrerun: {document['rerun']}", pytrace=False)
+            text = report_details.told(judged.message, document)
+            pytest.fail(text, pytrace=False)
         return judged
 
     return record
@@ -211,14 +233,14 @@ def count(request: pytest.FixtureRequest) -> Any:
     return record
 
 
-def _rerun(config: pytest.Config, nodeid: str) -> str:
+def _rerun(config: pytest.Config, nodeid: str, case: Case) -> str:
     """The command that runs one case again, with the options that decide it."""
     option = config.option
     words = ["pytest", nodeid]
-    for name in ("model", "tflite", "recipe", "runtime"):
-        for value in getattr(option, name):
+    for name in ("model", "tflite", "recipe", "runtime", "budget"):
+        for value in report_details.own(getattr(option, name), case):
             words += [f"--{name}", str(value)]
-    for name in ("inputs", "calibration", "labels"):
+    for name in ("inputs", "calibration", "labels", "predictions"):
         if getattr(option, name) is not None:
             words += [f"--{name}", str(getattr(option, name))]
     if option.seed != 2015:
@@ -235,13 +257,18 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
                 _CONFIG[0].stash[_RESULTS][report.nodeid] = value
             if name == _FUZZED:
                 _CONFIG[0].stash[_COUNTS].append(value)
+            if name == _INAPPLICABLE:
+                _CONFIG[0].stash[_WITHOUT_PREMISE][report.nodeid] = value
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(
     report: pytest.TestReport,
 ) -> tuple[str, str, str] | None:
-    """A limitation that was met is neither a plain pass nor a skip."""
+    """A limitation that was met is neither a plain pass nor a skip, nor is a law without a
+    premise."""
+    if report.skipped and any(name == _INAPPLICABLE for name, _ in report.user_properties):
+        return "not applicable", "-", "NOT APPLICABLE"
     if report.when == "call" and report.passed:
         for name, value in report.user_properties:
             if name == _RESULT and value["verdict"] == "limitation":  # type: ignore[index]
@@ -271,13 +298,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if config.option.collectonly:
         return
     results = config.stash[_RESULTS]
-    expected = config.stash[_EXPECTED]
+    expected = _applicable(config)
     if not expected:
         return
     document = _document(config, exitstatus == pytest.ExitCode.INTERRUPTED)
     try:
-        report.write(document, config.option.report / "conformance.json")
-    except OSError as error:
+        stored = report.write(document, config.option.report / report.FILE_NAME)
+        report_details.publish(config, stored)
+    except (OSError, ValueError) as error:
         config.stash[_ENVIRONMENT]["report_error"] = str(error)
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
     untested = [nodeid for nodeid in expected if nodeid not in results]
@@ -309,8 +337,17 @@ def _document(config: pytest.Config, interrupted: bool) -> dict[str, Any]:
     cases = list(config.stash[_RESULTS].values())
     fuzzed: list[Any] = config.stash[_COUNTS]
     oracles = oracle_counts(cases, fuzzed)
-    expected = len(config.stash[_EXPECTED])
-    return report.build(environment, expected, cases, seconds, interrupted, oracles)
+    expected = len(_applicable(config))
+    without = config.stash[_WITHOUT_PREMISE]
+    built = report.build(environment, expected, cases, seconds, interrupted, oracles, without)
+    return built | report_details.of_the_run(config, cases)
+
+
+def _applicable(config: pytest.Config) -> list[str]:
+    """What has to be executed: all that was collected but laws that say nothing of a user's
+    model, which shows when it is converted."""
+    without = config.stash[_WITHOUT_PREMISE]
+    return [nodeid for nodeid in config.stash[_EXPECTED] if nodeid not in without]
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
@@ -323,15 +360,19 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     summary.matrix(console, document["cases"])
     summary.legend(console)
     summary.counts(console, document)
+    summary.inapplicable(console, document)
     summary.oracles(console, document["oracles"])
     summary.accuracies(console, document["cases"])
     summary.limitations(console, document["cases"])
+    summary.overrides(console, document)
     summary.failures(console, document["cases"])
     summary.timing(console, document["seconds"])
     error = config.stash[_ENVIRONMENT].get("report_error")
-    path = config.option.report / "conformance.json"
+    path = config.option.report
+    where = f"report: {path / report.FILE_NAME}\npage: {path / page.NAME}"
     console.print(
-        f"the report could not be written: {error}" if error else f"report: {path}",
+        f"not all could be written: {error}" if error else where,
         highlight=False,
         markup=False,
+        soft_wrap=True,
     )

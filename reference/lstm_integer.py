@@ -31,7 +31,7 @@ from reference.integer_preparation import (
     truncated_steps,
 )
 from reference.integer_weights import IntegerLstm
-from reference.lstm_float import LstmRun, LstmState
+from reference.lstm_float import LstmRun, LstmState, LstmStep
 from reference.profiles import Profile
 
 __all__ = ["lstm_integer", "tanh_is_skipped"]
@@ -46,11 +46,13 @@ def lstm_integer(
     x: NDArray[Any],
     profile: Profile,
     initial: LstmState | None = None,
+    keep_steps: bool = False,
 ) -> LstmRun:
     """Run the integer LSTM over whole sequences, exactly as the profile's runtime does.
 
     x: int8 (or int16) [batch, time, features], or [time, batch, features] when time-major.
     initial: quantised; default hidden = zero point of the output state, cell = 0.
+    keep_steps: return what every step computed too: gates in Q0.15, the rest as stored.
     Returns outputs and final states: hidden in the activation dtype, cell int16.
     Raises ValueError for wrong shapes or dtypes, and where the runtime refuses the model.
     """
@@ -64,15 +66,19 @@ def lstm_integer(
     time, batch, _ = steps.shape
     hidden, cell = _initial_state(model, batch, initial)
     outputs = np.empty((time, batch, model.outputs), model.activation_dtype)
+    kept: list[LstmStep] = []
     chunk = max(1, _CHUNK_NUMBERS // max(1, batch * model.units))
     for start in range(0, time, chunk):
         from_input = _input_arguments(model, prepared, steps[start : start + chunk])
         for t, arguments in enumerate(from_input, start):
-            hidden, cell = _step(model, profile, prepared, arguments, hidden, cell)
-            outputs[t] = hidden
+            step = _step(model, profile, prepared, arguments, hidden, cell)
+            outputs[t] = hidden = step.hidden
+            cell = step.cell
+            if keep_steps:
+                kept.append(step)
     ordered = outputs if model.time_major else outputs.swapaxes(0, 1)
     final = LstmState(hidden.astype(model.activation_dtype), cell.astype(np.int16))
-    return LstmRun(ordered, final, ())
+    return LstmRun(ordered, final, tuple(kept))
 
 
 def _step(
@@ -82,7 +88,7 @@ def _step(
     from_input: Int64,
     hidden: Int64,
     cell: Int64,
-) -> tuple[Int64, Int64]:
+) -> LstmStep:
     """One step; from_input [gates, batch, units], hidden [batch, outputs], cell [batch, units]."""
     centred = hidden - model.output_state_zero_point
     accumulators = _matmul(centred, prepared.recurrent_kernel)
@@ -107,7 +113,8 @@ def _step(
     rescaled = multiply_double_rounding(o * squashed, prepared.hidden_multiplier)
     _, zero_point = hidden_quantisation(model, profile)
     hidden = saturate(rescaled + zero_point, model.activation_dtype)
-    return (hidden if model.projection is None else _project(model, profile, hidden)), cell
+    hidden = hidden if model.projection is None else _project(model, profile, hidden)
+    return LstmStep(i, f, candidate, o, cell, hidden)
 
 
 def _input_arguments(model: IntegerLstm, prepared: Prepared, x: NDArray[Any]) -> Int64:

@@ -84,12 +84,13 @@ def test_isolation(benches: Benches, findings: Findings, tell: Tell, tmp_path: P
 
 @timed_in_a_worker
 @pytest.mark.parametrize("kind", ["float32", "int8"])
-def test_instructions(kind: scaling.Kind, findings: Findings, tell: Tell) -> None:
+def test_instructions(kind: scaling.Kind, benches: Benches, findings: Findings, tell: Tell) -> None:
     """Instructions of one invoke on TFLite Micro, where there is a valgrind."""
     if not instructions.available():
         findings.notes.append("No valgrind here: instructions were not counted.")
         pytest.skip("no valgrind here")
     content, x = scaling.model(kind, **scaling.SIZES)
-    found = instructions.count(f"{kind} LSTM of 20 units, 28 steps/tflm", content, [x[0]])
+    macs = benches.work(content).macs
+    found = instructions.count(f"{kind} LSTM of 20 units, 28 steps/tflm", content, [x[0]], macs)
     findings.instructions.append(found)
     tell(found.timed)

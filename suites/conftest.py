@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from fixtures import law_limitations, limitations
-from fixtures.cases import Judged
+from fixtures import law_limitations, limitations, report_details
+from fixtures.cases import Case, Judged
 from fixtures.lab import Lab
 from fixtures.law_cases import LAWS, LawCase, cases_of, judge, recognised, registered
+from fixtures.law_models import Inapplicable
 from fixtures.laws import Meter
 from fixtures.selection import select
 from fixtures.workbench import Workbench
@@ -38,7 +39,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Laws without a case in this selection are not collected: pytest would call them skipped."""
+    """What has no case in this selection is not collected: pytest would call it skipped."""
     empty = [item for item in items if _has_no_case(item)]
     if empty:
         config.hook.pytest_deselected(items=empty)
@@ -47,12 +48,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _has_no_case(item: pytest.Item) -> bool:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    return "law_case" in parameters and not isinstance(parameters["law_case"], LawCase)
+    return any(
+        name in parameters and not isinstance(parameters[name], Case)
+        for name in ("law_case", "predictions_case")
+    )
 
 
 @pytest.fixture(scope="session")
-def workbench(lab: Lab) -> Iterator[Workbench]:
-    found = Workbench(lab)
+def workbench(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Workbench]:
+    parameters = (getattr(item, "callspec", None) for item in request.session.items)
+    cases = [call.params.get("parity_case") for call in parameters if call is not None]
+    found = Workbench(lab, [case for case in cases if isinstance(case, Case)])
     try:
         yield found
     finally:
@@ -77,9 +83,12 @@ def holds(
         limitation = registered(broken_laws, case)
         began = time.monotonic()
         given = request.config.option.example
-        examined, meter = workbench.examined(
-            case, limitation, None if given is None else json.loads(given)
-        )
+        example = None if given is None else json.loads(given)
+        try:
+            examined, meter = workbench.examined(case, limitation, example)
+        except Inapplicable as reason:
+            request.node.user_properties.append(("inapplicable", (case.law, str(reason))))
+            pytest.skip(f"not applicable: {reason}")
         known = limitation or recognised(broken_laws, registry, case, examined)
         judged, document = judge(case, examined, meter, known, time.monotonic() - began)
         _record(request, judged, document, examined.text)
@@ -123,7 +132,8 @@ def _record(
     request: pytest.FixtureRequest, judged: Judged, document: dict[str, Any], example: str
 ) -> None:
     """Put a case into the report and fail its test if it failed."""
-    document["rerun"] = _rerun(request, example)
+    judged, worse = report_details.held_to_baseline(request.config, judged, document)
+    document |= {**worse, "rerun": _rerun(request, example)}
     request.node.user_properties.append(("conformance", document))
     if judged.verdict == "failed":
         law = LAWS.get(document["law"])

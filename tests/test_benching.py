@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from fixtures import bench_exhibit, exhibits, instructions, scaling
-from fixtures.arithmetic import work
 from fixtures.bench_cases import bench_cases
 from fixtures.bench_exhibit import Findings
 from fixtures.benching import MOST_SECONDS, BenchCase, Benches, Figure, Machine, NotTimed, timed_of
@@ -178,9 +177,9 @@ def test_an_exponent_is_that_of_the_upper_half() -> None:
     assert scaling.exponent(x, [3 + 2 * n for n in x]) == pytest.approx(1, abs=0.15)
 
 
-def test_multiply_accumulates_are_counted() -> None:
+def test_the_work_of_an_invoke(benches: Benches) -> None:
     content, x = scaling.model("int8", steps=7, units=6, batch=3)
-    found = work(content)
+    found = benches.work(content)
     assert found.macs == 7 * 3 * 4 * 6 * (28 + 6)
     assert found.bytes >= 4 * 6 * (28 + 6) + x[0].nbytes
 
@@ -197,7 +196,7 @@ def test_no_benchmark_is_registered_not_to_agree() -> None:
 @pytest.mark.skipif(not instructions.available(), reason="no valgrind here")
 def test_counted_instructions_repeat() -> None:
     content, x = scaling.model("int8", steps=4, units=6, batch=1)
-    first, second = (instructions.count("one", content, [x[0]]) for _ in range(2))
+    first, second = (instructions.count("one", content, [x[0]], None) for _ in range(2))
     assert first.per_invoke == pytest.approx(second.per_invoke, rel=0.001)
     assert first.per_invoke > 4 * 4 * 6 * 34  # more than one for each multiply-accumulate
 

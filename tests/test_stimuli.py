@@ -116,3 +116,12 @@ def test_files_that_are_no_npz_are_named(tmp_path: Path) -> None:
         stimuli.from_file(text, ONE, "--inputs")
     with pytest.raises(ValueError, match="no such file"):
         stimuli.from_file(tmp_path / "missing.npz", ONE, "--inputs")
+
+
+def test_samples_fill_the_range_of_an_input_that_has_one() -> None:
+    entry = {"name": "x", "shape": [1, 28, 3], "dtype": "float32", "range": (2.0, 10.0)}
+    drawn = stimuli.for_interface([entry], 1, 4, "stimulus", "lone")["x"]
+
+    assert drawn.min() >= 2
+    assert drawn.max() <= 10
+    assert np.ptp(drawn) > 7.5

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fixtures.structure import Structure
-from fixtures.tensors import from_runtime, saturated_shares, to_runtime
+from fixtures.tensors import from_runtime, largest_in_steps, saturated_shares, to_runtime
 
 
 def _structure(dtype: str, scale: float, zero_point: int) -> Structure:
@@ -71,3 +71,12 @@ def test_only_what_should_be_inside_counts_as_saturated(want: float, share: floa
     values = np.full((1, 1, 4), -128, np.int8)
     expected = np.full((1, 1, 4), want)
     assert saturated_shares(INT8, (), [values], [expected]) == [share]
+
+
+def test_the_largest_difference_is_in_steps_of_the_output() -> None:
+    want = [np.array([[[0.0, 1.0, -1.0, 0.2]]])]
+    got = [want[0] + np.array([0.0, 0.1, -0.3, 0.0])]
+
+    assert largest_in_steps(INT8, (), got, want) == pytest.approx(3)
+    assert largest_in_steps(INT8, (), [got[0][..., :2]], want) is None
+    assert largest_in_steps(_structure("float32", 0.1, 0), (), got, want) is None

@@ -1,0 +1,44 @@
+"""Write flatbuffers, samples, and what published prediction helpers make of them, for
+tests/test_predicting.py. Imports TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def main(folder: Path) -> None:
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import numpy as np
+    import tensorflow as tf
+
+    from fixtures.workers import how_to
+    from fixtures.workers.recipe_ops import HELPERS
+
+    tf.keras.utils.set_random_seed(5)
+    layers = tf.keras.layers
+    x = tf.keras.Input((6, 4), name="sensor")
+    hidden = layers.LSTM(8, return_sequences=True)(x)
+    model = tf.keras.Model(x, layers.Dense(3, name="class")(hidden))
+    random = np.random.default_rng(2)
+    calibration = random.uniform(-1, 3, (16, 1, 6, 4)).astype(np.float32)
+    # A fifth beyond the calibration: saturation has something to do.
+    samples = random.uniform(-1.4, 3.4, (6, 1, 6, 4)).astype(np.float32)
+    np.savez(folder / "inputs.npz", sensor=samples)
+    contents = {
+        "int8": how_to.convert_int8(model, {"sensor": calibration}),
+        "float32": how_to.convert_float32(model),
+    }
+    for kind, content in contents.items():
+        (folder / f"{kind}.tflite").write_bytes(content)
+        # What the others get wrong is the quantisation, which a float model has none of.
+        helpers = HELPERS if kind == "int8" else ("corrected", "state-left-over")
+        for name in helpers:
+            interpreter = tf.lite.Interpreter(model_content=content, num_threads=1)
+            interpreter.allocate_tensors()
+            np.save(folder / f"{kind}-{name}.npy", HELPERS[name](interpreter, samples))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

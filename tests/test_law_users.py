@@ -1,0 +1,117 @@
+"""Which laws are examined on a user's model: those whose premise it has, and no others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from fixtures.cases import Case
+from fixtures.lab import Lab
+from fixtures.law_cases import LAWS, LawCase, cases_of
+from fixtures.law_models import Inapplicable
+from fixtures.law_search import search
+from fixtures.material import Settings
+from fixtures.recipes import RECIPES
+from fixtures.runtimes import RUNTIMES
+from fixtures.selection import select
+from fixtures.systems import Action, Feed, Reset, Trace
+from fixtures.workbench import Workbench
+
+ROOT = Path(__file__).resolve().parents[1]
+STATE = {"resetting", "allocating"}
+STREAM = {"streaming", "carrying"}
+
+#: model, recipe, runtime, and the laws that say something of it.
+EXAMINED = [
+    ("steps", "float32", "tflite", {*STATE, *STREAM, "fixed-length", "causality"}),
+    ("steps", "float32", "tflm", {"resetting", *STREAM, "fixed-length", "causality"}),
+    ("steps", "int8", "tflite", {*STATE, "fixed-length", "causality"}),
+    ("steps", "dynamic-sequence", "tflite", {*STATE, *STREAM, "lengths", "causality"}),
+    ("lstm", "int8", "tflite", {*STATE, *STREAM, "fixed-length", "causality"}),
+    ("lstm", "int8", "tflm", {"resetting", *STREAM, "fixed-length", "causality"}),
+    ("last", "float32", "tflite", {*STATE, *STREAM, "fixed-length"}),
+    ("both", "float32", "tflite", {*STATE, "fixed-length"}),
+    ("gru", "float32", "tflite", {*STATE, "carrying", "fixed-length"}),
+    ("two", "float32", "tflite", set()),
+    ("rows", "float32", "tflm", {"rows"}),
+]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("laws")
+    script = ROOT / "tests" / "make_law_models.py"
+    subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    found = Lab(Settings(seed=1, cache=None))
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def workbench(lab: Lab) -> Iterator[Workbench]:
+    found = Workbench(lab)
+    yield found
+    found.close()
+
+
+def _cases(made: Path, model: str, recipe: str, runtime: str) -> list[LawCase]:
+    selection = select([made / f"{model}.keras"], (), [recipe], [runtime])
+    return [case for law in LAWS for case in cases_of("test_state", law, selection)]
+
+
+@pytest.mark.parametrize(("model", "recipe", "runtime", "laws"), EXAMINED)
+def test_the_laws_with_a_premise_are_examined_and_hold(
+    workbench: Workbench, made: Path, model: str, recipe: str, runtime: str, laws: set[str]
+) -> None:
+    examined = set()
+    for case in _cases(made, model, recipe, runtime):
+        try:
+            found, meter = workbench.examined(case, None, None)
+        except Inapplicable:
+            continue
+        assert found.outcome.agreed, f"{case.id}: {found.outcome}"
+        assert meter.examples > 1 or case.law in ("rows",)
+        assert meter.values > 0 or case.law == "fixed-length"
+        examined.add(case.law)
+    assert examined == laws
+
+
+def test_a_model_that_does_not_run_is_told_once(workbench: Workbench, made: Path, lab: Lab) -> None:
+    """By its parity case, where this session has that; else by the law itself."""
+    (case,) = [c for c in _cases(made, "gru", "int8", "tflite") if c.law == "resetting"]
+    alone, _ = workbench.examined(case, None, None)
+    assert alone.outcome.kind.value == "crashed"
+    parity = Case("test_parity", case.subject, RECIPES["int8"], RUNTIMES["tflite"])
+    together = Workbench(lab, [parity])
+    with pytest.raises(Inapplicable, match="parity suite"):
+        together.examined(case, None, None)
+    together.close()
+
+
+def test_a_state_that_goes_on_is_what_streaming_asks_for(workbench: Workbench, made: Path) -> None:
+    """The premise is no pass: a system that starts anew with every invoke breaks the law."""
+    (case,) = [c for c in _cases(made, "steps", "float32", "tflite") if c.law == "carrying"]
+    specimen = workbench.specimen(case)
+
+    class Forgets:
+        traits = specimen.system.traits
+        real = staticmethod(specimen.system.real)
+
+        def play(self, script: Sequence[Action]) -> Trace:
+            anew = [[Reset(), a] if isinstance(a, Feed) else [a] for a in script]
+            return specimen.system.play(list(chain.from_iterable(anew)))
+
+    broken = search(LAWS["carrying"], replace(specimen, system=Forgets()))
+    assert not broken.outcome.agreed
+    assert "not the oracle's value" in broken.outcome.message

@@ -1,0 +1,175 @@
+"""Weights held to Keras's and scales to the calibration: each single change is seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fixtures.calibrated_ranges import _affine, _cell, uncertainty
+from fixtures.lstm_contract import Fused
+from fixtures.operator_models import OperatorLstm, build
+from fixtures.operator_quantising import integer_lstm
+from fixtures.weight_check import matches, weight_findings
+from reference.lstm_float import LstmOptions
+from reference.lstm_weights import Gates, LstmWeights
+from tests.reference.models import float_weights
+
+Array = NDArray[Any]
+GROUPS = ("input_kernel", "recurrent_kernel", "bias")
+
+
+def _keras(weights: LstmWeights, layer: str = "lstm", first: int = 0) -> dict[str, Array]:
+    """The weights as Keras has them: gates side by side in the last axis."""
+    found = {}
+    for k, group in enumerate(GROUPS):
+        gates = [np.asarray(gate) for gate in getattr(weights, group)]
+        joined = np.concatenate([gate.T for gate in gates], axis=-1)
+        found[f"{layer}/{first + k}"] = joined.astype(np.float32)
+    return found
+
+
+def _content(weights: LstmWeights, form: str) -> bytes:
+    if form == "int8":
+        x = np.random.default_rng(1).normal(size=(2, 2, 5, 3)).astype(np.float32)
+        return build(OperatorLstm(integer_lstm(weights, x, LstmOptions()), 5, 2)).content
+    return build(OperatorLstm(weights, 5, 2, hybrid=form == "hybrid")).content
+
+
+FORMS = pytest.mark.parametrize("form", ["float", "hybrid", "int8"])
+
+
+@FORMS
+@pytest.mark.parametrize("seed", range(5))
+def test_its_own_weights_are_found(form: str, seed: int) -> None:
+    weights = float_weights(seed)
+    content = _content(weights, form)
+    assert weight_findings(content, _keras(weights)) == []
+    (match,) = matches(content, _keras(weights))
+    assert match.layer == "lstm"
+    assert match.worst.share <= 1
+
+
+@FORMS
+@pytest.mark.parametrize("group", range(3))
+@pytest.mark.parametrize("gate", range(4))
+def test_one_changed_weight_is_named(form: str, group: int, gate: int) -> None:
+    """By 3 %: over a step of int8 for the larger weights, which the largest one is."""
+    weights = float_weights(2)
+    keras = _keras(weights)
+    array = keras[f"lstm/{group}"]
+    columns = np.abs(array[..., 5 * gate : 5 * gate + 5])
+    place = np.unravel_index(int(columns.argmax()), columns.shape)
+    at = (*place[:-1], place[-1] + 5 * gate)
+    array[at] *= 1.03
+    (found,) = weight_findings(_content(weights, form), keras)
+    assert (found.rule, found.level, found.where) == ("weights", "error", ("lstm",))
+    assert ("input", "forget", "cell", "output")[gate] in found.message
+    assert found.share is not None
+    assert found.share > 1
+
+
+def test_the_last_bit_of_a_float_counts() -> None:
+    weights = float_weights(3)
+    keras = _keras(weights)
+    value = keras["lstm/1"][2, 7]
+    keras["lstm/1"][2, 7] = np.nextafter(value, np.float32(9))
+    assert [f.rule for f in weight_findings(_content(weights, "float"), keras)] == ["weights"]
+
+
+def test_not_a_number_is_not_equal() -> None:
+    weights = float_weights(3)
+    keras = _keras(weights)
+    keras["lstm/1"][2, 7] = np.nan
+    assert [f.rule for f in weight_findings(_content(weights, "float"), keras)] == ["weights"]
+
+
+def test_a_scale_that_is_not_the_converters_is_named() -> None:
+    weights = float_weights(4)
+    x = np.random.default_rng(1).normal(size=(2, 2, 5, 3)).astype(np.float32)
+    model = integer_lstm(weights, x, LstmOptions())
+    finer = model.input_kernel_scale._replace(f=model.input_kernel_scale.f * 1.00001)  # type: ignore[operator]
+    content = build(OperatorLstm(replace(model, input_kernel_scale=finer), 5, 2)).content
+    (found,) = weight_findings(content, _keras(weights))
+    assert "scale of the input kernel of the forget gate" in found.message
+
+
+def test_each_operator_has_a_layer_of_its_own() -> None:
+    """A Bidirectional whose backward direction got the forward weights, and its two names."""
+    one, other = float_weights(5), float_weights(6)
+    both = {**_keras(one, "both"), **_keras(other, "both", 3)}
+    assert matches(_content(other, "float"), both)[0].layer == "both/backward"
+    assert matches(_content(one, "float"), both)[0].layer == "both/forward"
+    assert [f.rule for f in weight_findings(_content(float_weights(7), "float"), both)] == [
+        "weights"
+    ]
+
+
+def test_a_model_without_such_a_layer_is_said() -> None:
+    content = _content(float_weights(8), "float")
+    for keras in ({}, _keras(float_weights(8, units=4)), {"dense/0": np.zeros((3, 20))}):
+        assert [f.rule for f in weight_findings(content, keras)] == ["weights-unknown"]
+
+
+def test_every_bias_is_compared() -> None:
+    weights = float_weights(9)
+    dropped = replace(weights, bias=Gates(*(np.zeros_like(b) for b in weights.bias)))
+    assert weight_findings(_content(dropped, "float"), _keras(weights))
+    assert weight_findings(_content(dropped, "int8"), _keras(weights))
+
+
+# Ranges -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "low", "high", "right"),
+    [
+        ((2 / 255, -1), -1.0, 1.0, True),  # a tie goes away from zero
+        ((2 / 255, 0), -1.0, 1.0, False),
+        ((2 / 255, -2), -1.0, 1.0, False),
+        ((1 / 255, -128), 0.2, 1.0, True),  # zero belongs to every range
+        ((1 / 255, 127), -1.0, -0.5, True),
+        ((0.8 / 255, -128), 0.2, 1.0, False),
+        ((2 / 255 * 1.00001, -1), -1.0, 1.0, False),
+        ((2 / 255 * (1 + 2.0**-24), -1), -1.0, 1.0, True),  # rounded to float32
+    ],
+)
+def test_an_input_has_the_one_scale_of_its_samples(
+    given: tuple[float, int], low: float, high: float, right: bool
+) -> None:
+    found = _affine("input 'x'", "x", given, low, high, 2.0**-22)
+    assert (found == []) is right, found
+    assert all(f.share is not None and f.share > 1 for f in found)
+
+
+def test_a_range_from_float32_arithmetic_may_fall_on_either_side_of_a_tie() -> None:
+    for zero_point, right in ((-1, True), (0, True), (1, False), (-2, False)):
+        found = _affine("hidden", "h", (2 / 255, zero_point), -1.0, 1.0, 1e-5)
+        assert (found == []) is right, zero_point
+    assert _affine("hidden", "h", (2 / 255 * 1.001, -1), -1.0, 1.0, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("largest", "log2", "right"),
+    [
+        (1.9, -14, True),
+        (1.9, -15, False),
+        (1.9, -13, False),
+        (2.0, -14, True),
+        (2.0, -13, True),  # within rounding of the next power of two
+        (2.1, -13, True),
+        (2.1, -14, False),
+    ],
+)
+def test_a_cell_has_the_least_power_of_two(largest: float, log2: int, right: bool) -> None:
+    lstm: Any = Fused(0, {"inputs": [0, -1, 0]}, [{"shape": [4, 3]}])
+    cell = {"scale": [2.0**log2], "name": "cell"}
+    assert (_cell(lstm, cell, (-largest, 0.5), 1e-6) == []) is right
+
+
+def test_how_uncertain_a_model_is() -> None:
+    assert uncertainty([np.array([0.5, -2.0])], [1e-3]) == pytest.approx(5e-4)
+    assert uncertainty([], []) == float("inf")
