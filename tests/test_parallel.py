@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.account import Account, balance
+from fixtures.account import Account, add_report, balance
 from fixtures.cache import Store
 from fixtures.parallel_plugin import unit
 
@@ -106,6 +106,16 @@ def test_kinds_of_work_exclude_one_another_and_add_up() -> None:
     assert sum(found.kinds.values()) == pytest.approx(found.threads)
     assert found.threads == pytest.approx(wall, abs=0.01)
     assert found.ratio == pytest.approx(wall * 2 / 0.09)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_report_is_part_of_the_balance(alone: bool) -> None:
+    seconds = {"threads": 10.0, "idle": 4.0}
+    add_report(seconds, 2.0, alone)
+    found = balance({**seconds, "wall": 10.0}, cores=1)
+    assert found.kinds["report"] == 2.0
+    assert found.threads == (10.0 if alone else 12.0)
+    assert sum(found.kinds.values()) == found.threads
 
 
 def test_a_thread_of_its_own_has_a_clock_of_its_own() -> None:
