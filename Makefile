@@ -24,7 +24,7 @@ help:
 	@sed -n 's/^# make /make /p' Makefile
 
 conformance: .venv/.run
-	$(BIN)/python -m pytest suites/ $(ARGS)
+	$(BIN)/python -m pytest suites/ -n auto $(ARGS)
 	$(BIN)/python -m fixtures.matrix --check report/conformance.json
 	$(BIN)/python -m examples.digits
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -317,6 +318,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     expected = _applicable(config)
     if not expected:
         return
+    began = time.monotonic()
     document = _document(config, exitstatus == pytest.ExitCode.INTERRUPTED)
     try:
         stored = report.write(document, config.option.report / report.FILE_NAME)
@@ -324,6 +326,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     except (OSError, ValueError) as error:
         config.stash[_ENVIRONMENT]["report_error"] = str(error)
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+    finally:
+        alone = not config.getoption("numprocesses", None)
+        account.add_report(config.stash[_SECONDS], time.monotonic() - began, alone)
     untested = [nodeid for nodeid in expected if nodeid not in results]
     if untested and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
