@@ -251,9 +251,11 @@ def _rerun(config: pytest.Config, nodeid: str, case: Case) -> str:
     """The command that runs one case again, with the options that decide it."""
     option = config.option
     words = ["pytest", nodeid]
-    own = ("model", "tflite", "recipe", "runtime", "budget", "converter_env", "runtime_python")
-    for name in own:
+    for name in ("model", "tflite", "recipe", "runtime", "budget"):
         for value in report_details.own(getattr(option, name), case):
+            words += [f"--{name}", str(value)]
+    for name in ("converter_env", "runtime_python"):
+        for value in getattr(option, name):
             words += [f"--{name.replace('_', '-')}", str(value)]
     for name in ("inputs", "calibration", "labels", "predictions"):
         if getattr(option, name) is not None:

@@ -19,11 +19,12 @@ from fixtures.cache import Store
 from fixtures.converting import Converter
 from fixtures.environments import Elsewhere, Environment, started
 from fixtures.runtimes import RUNTIMES
-from fixtures.workers import serve
+from fixtures.workers import serve, wire
 from fixtures.workers.client import WorkerUnavailable
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS = ROOT / "fixtures" / "workers"
+OTHER_VERSION = f"protocol version {wire.VERSION + 1}, expected {wire.VERSION}"
 
 
 def _program(folder: Path, text: str) -> Path:
@@ -96,8 +97,8 @@ def test_a_folder_is_no_python(tmp_path: Path) -> None:
 
 
 def test_another_protocol_is_named_with_both_versions(other_protocol: Path) -> None:
-    server = Environment(str(other_protocol)).server(("drill",))
-    with pytest.raises(WorkerUnavailable, match=r"--converter-python.*version 2, expected 1"):
+    server = Environment(str(other_protocol)).server(("drill",), Account())
+    with pytest.raises(WorkerUnavailable, match=f"--converter-python.*{OTHER_VERSION}"):
         started("--converter-python", server)
 
 
@@ -123,7 +124,7 @@ def test_variables_are_for_another_python_only() -> None:
 
 
 def test_runtimes_of_one_python_share_its_server() -> None:
-    elsewhere = Elsewhere()
+    elsewhere = Elsewhere(Account())
     a, b = environments.runtimes([f"tflite@a={sys.executable}", f"tflite@b={sys.executable}"])
     assert elsewhere.server(a) is elsewhere.server(b)
     assert set(elsewhere.versions()) == {"tflite@a", "tflite@b"}
@@ -166,7 +167,7 @@ def test_a_run_with_another_protocol_ends_before_its_cases(
     command += ["--runtime-python", f"tflm@next={other_protocol}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 4, done.stdout
-    assert "protocol version 2, expected 1" in done.stdout + done.stderr
+    assert OTHER_VERSION in done.stdout + done.stderr
 
 
 def test_a_runtime_elsewhere_runs_and_the_report_names_its_versions(
