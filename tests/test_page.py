@@ -275,3 +275,13 @@ def test_the_headline_says_what_is_wrong() -> None:
     document["totals"]["untested"] = 2
     assert "2 cases not tested" in content.headline(document)[1]
     assert "interrupted" in content.headline({**document, "interrupted": True})[1]
+
+
+def test_values_that_were_not_finite_leave_a_gap_in_their_plot() -> None:
+    growth = {"tensor": "t", "axis": "step", "steps": [0, 1, 2], "error": [0.1, None, None]}
+    case = {**FAILED, "first_divergence": {"growth": {**growth, "budget": [1e-3] * 3}}}
+    (drawn,) = content.plots_of(case)
+    assert [name for _, name in drawn.legend] == ["largest error", "budget"]
+    case["first_divergence"]["growth"]["error"] = [None] * 3
+    (drawn,) = content.plots_of(case)
+    assert [name for _, name in drawn.legend] == ["budget"]
