@@ -214,7 +214,7 @@ def test_the_exhibit_shows_what_was_measured(tmp_path: Path) -> None:
     exhibits.write(shown, tmp_path)
     assert exhibits.read(tmp_path) == [shown]
     text = "\n".join(bench_exhibit.lines(shown, 80))
-    for part in ("a/float32/tflite/steady", "1.5", "60, not confirmed", "+4.0%", "1000"):
+    for part in ("a/float32/tflite/steady", "1.5", "60      no", "+4.0%", "1000"):
         assert part in text
     assert added(findings.isolations) == pytest.approx(0.04)
     assert findings.judged is not None
