@@ -192,9 +192,11 @@ def test_keras_2_and_tf_keras_need_no_advice() -> None:
 
 
 def test_the_structure_check_gives_the_advice_in_place_of_no_reason() -> None:
-    loop = {"name": "WHILE", "inputs": [], "outputs": [], "intermediates": [], "options": {}}
+    options = {"bodySubgraphIndex": 1, "condSubgraphIndex": 1}
+    loop = {"name": "WHILE", "inputs": [], "outputs": [], "intermediates": [], "options": options}
     graph = {"inputs": [], "outputs": [], "tensors": [], "operators": [loop]}
-    structure = Structure({"version": 3, "signatures": [], "subgraphs": [graph]})
+    body = {**graph, "operators": []}
+    structure = Structure({"version": 3, "signatures": [], "subgraphs": [graph, body]})
     document = {
         "name": "m",
         "inputs": [{"name": "x", "shape": [5, 3], "dtype": "float32"}],
