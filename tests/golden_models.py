@@ -199,8 +199,10 @@ def _cifg(model: IntegerLstm) -> IntegerLstm:
 def _peephole(model: IntegerLstm) -> IntegerLstm:
     random = np.random.default_rng(3)
     values = random.integers(-30000, 30000, (4, model.units)).astype(np.int16)
-    scales = type(model.input_kernel_scale)(3e-5, 2e-5, None, 4e-5)
-    return replace(model, peephole=Gates(*values)._replace(c=None), peephole_scale=scales)
+    first = None if model.cifg else 3e-5
+    scales = type(model.input_kernel_scale)(first, 2e-5, None, 4e-5)
+    gates = Gates(None if model.cifg else values[0], values[1], None, values[3])
+    return replace(model, peephole=gates, peephole_scale=scales)
 
 
 def _projected(model: IntegerLstm, clip: float = 0.0, bias: bool = True) -> IntegerLstm:
@@ -253,7 +255,7 @@ def integer_operators() -> dict[str, tuple[IntegerLstm, tuple[str, ...]]]:
         "projection": (_projected(_plain(14)), tflite),
         "projection-clip": (_projected(_plain(15), 0.5), tflite),
         "projection-no-bias": (_projected(_plain(16), bias=False), tflite),
-        "everything": (_projected(_cifg(_peephole(_plain(17)))), tflite),
+        "peephole-cifg": (_peephole(_cifg(_plain(17))), tflite),
         "int16x8": (_wide(_plain(18)), tflm),
         "int16x8-clipped": (_wide(_plain(19, cell_clip=0.4, time_major=True)), tflm),
     }

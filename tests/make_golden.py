@@ -1,13 +1,16 @@
 """Put the answers of Keras, TensorFlow Lite and TensorFlow Lite Micro on record.
 
-`python -m tests.make_golden` writes tests/reference/golden/: what the oracles must say without
-any of them installed. Needed again when a version of them changes, and for a new model in
-tests/golden_models.py; the derived figures (budgets, ranges) are the oracle's own of that day.
+`python -m tests.make_golden [networks] [integers] [derived]` writes tests/reference/golden/: what
+the oracles must say without any of them installed. Needed again when a version of them changes,
+and for a new model in tests/golden_models.py; the derived figures (budgets, ranges) are the
+oracle's own of that day.
 """
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,17 +73,21 @@ def integers(heavy: Server, light: Server) -> None:
     np.savez_compressed(FOLDER / "integers.npz", **arrays)
 
 
-def main() -> None:
+def main(parts: Sequence[str]) -> None:
     FOLDER.mkdir(exist_ok=True)
     heavy, light = Server(("keras", "tflite-tensors")), Server(("inspect", "tflm-tensors"))
     try:
-        keras(heavy, light)
-        integers(heavy, light)
+        if "networks" in parts:
+            keras(heavy, light)
+        if "integers" in parts:
+            integers(heavy, light)
     finally:
         heavy.close()
         light.close()
-    (FOLDER / "derived.json").write_text(json.dumps(derived.figures(), indent=0) + "\n")
+    if "derived" in parts:
+        text = json.dumps(derived.figures(), separators=(",", ":"))
+        (FOLDER / "derived.json").write_text(text + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or ["networks", "integers", "derived"])

@@ -45,8 +45,7 @@ def records() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
 def part(name: str, kind: str) -> dict[str, Any]:
     """Weights, inputs or outputs of a network, by their own names."""
     start = f"{name}/{kind}/"
-    found = {k.removeprefix(start): v for k, v in records()[1].items() if k.startswith(start)}
-    return found
+    return {k.removeprefix(start): v for k, v in records()[1].items() if k.startswith(start)}
 
 
 def of_network(name: str) -> Figures:
@@ -119,8 +118,11 @@ def _sum(array: Any) -> float:
 
 
 def tables() -> dict[str, str]:
-    """Digests of every activation over every int16 argument."""
-    x = np.arange(-(2**15), 2**15).astype(np.int16)
+    """Digests of every activation over every eleventh int16 argument, and those around 0 and
+    the ends."""
+    near = np.arange(-40, 41)
+    ends = np.concatenate([-(2**15) + near[40:], near, 2**15 - 1 - near[40:]])
+    x = np.unique(np.concatenate([np.arange(-(2**15), 2**15, 11), ends])).astype(np.int16)
     found = {}
     for bits in range(7):
         found[f"gemmlowp tanh {bits}"] = _digest(activations.gemmlowp_tanh(x, bits))

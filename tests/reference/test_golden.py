@@ -63,7 +63,9 @@ def test_an_integer_operator_gives_what_its_runtime_gave(name: str, runtime: str
         want = _integers()[f"{name}/{runtime}/{what}"]
         assert got.dtype == want.dtype
         assert np.array_equal(got, want), what
-    assert np.ptp(found["output"]) > 0
+    # TFLite Micro applies a clip of less than one step: the cell stays 0.
+    constant = (name, runtime) == ("vanishing-clip", "tflm")
+    assert bool(np.ptp(found["output"].astype(np.int64)) == 0) is constant
 
 
 @pytest.mark.parametrize("name", ["plain", "hidden-scale", "output-scale", "clipped"])
