@@ -1,6 +1,7 @@
 # make conformance   set up, run every variant × recipe × runtime, gate a real model
 # make test          set up, lint, types, the harness's own tests
 # make certify       every check is seen to kill its faults; make certificate rewrites the table
+# make mutants       mutation testing of the oracles and the comparison (long)
 # make lock          resolve requirements/*.in again (needs uv)
 
 SHELL := /bin/bash
@@ -16,7 +17,7 @@ ARGS ?=
 DIGITS := examples/digits/out
 SHORT := last/ or sequences/ or bidirectional-concat/ or gru/ or digits/
 
-.PHONY: help conformance conformance-short test certify certificate matrix lock clean
+.PHONY: help conformance conformance-short test certify certificate mutants matrix lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -44,6 +45,12 @@ certify: .venv/.run
 certificate: .venv/.run
 	$(BIN)/python -m fixtures.certificate --write $(ARGS)
 
+# Thousands of small changes to reference/ and the comparison, each held to the tests that need no
+# runtime. mutmut goes on where it was stopped.
+mutants: .venv/.mutants
+	$(BIN)/mutmut run $(ARGS)
+	$(BIN)/python -m tools.mutants --write
+
 # Rewrites the README's support matrix from the registry.
 matrix: .venv/.run
 	$(BIN)/python -m fixtures.matrix --write
@@ -67,8 +74,13 @@ matrix: .venv/.run
 		--require-hashes -r requirements/dev.txt
 	touch $@ .venv/.run
 
+.venv/.mutants: requirements/mutants.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r requirements/mutants.txt
+	touch $@ .venv/.dev .venv/.run
+
 lock:
-	for set in run dev; do \
+	for set in run dev mutants; do \
 		uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.10 \
 			requirements/$$set.in -o requirements/$$set.txt; \
 	done
