@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures.calibrated_ranges import _affine, _cell, uncertainty
+from fixtures.calibrated_ranges import _affine, _cell, calibrated_findings, uncertainty
 from fixtures.lstm_contract import Fused
 from fixtures.operator_models import OperatorLstm, build
+from fixtures.operator_models_schema import constant_name, unpack
 from fixtures.operator_quantising import integer_lstm
+from fixtures.structure import Structure
 from fixtures.weight_check import matches, weight_findings
 from reference.lstm_float import LstmOptions
 from reference.lstm_weights import Gates, LstmWeights
+from reference.noise import calibrate
 from tests.reference.models import float_weights
 
 Array = NDArray[Any]
@@ -173,3 +176,135 @@ def test_a_cell_has_the_least_power_of_two(largest: float, log2: int, right: boo
 def test_how_uncertain_a_model_is() -> None:
     assert uncertainty([np.array([0.5, -2.0])], [1e-3]) == pytest.approx(5e-4)
     assert uncertainty([], []) == float("inf")
+
+
+# A whole LSTM ----------------------------------------------------------------------------------
+
+DOCUMENT = {
+    "name": "one",
+    "inputs": [{"name": "x", "shape": [5, 3], "dtype": "float32"}],
+    "nodes": [
+        {
+            "name": "lstm",
+            "class": "LSTM",
+            "config": {"units": 5, "return_sequences": True},
+            "inputs": ["x"],
+            "initial_state": [],
+        }
+    ],
+    "outputs": ["lstm"],
+}
+SAMPLES = {"x": np.random.default_rng(3).uniform(-0.9, 1.3, (4, 2, 5, 3)).astype(np.float32)}
+WEIGHTS = float_weights(11)
+
+
+def _structure(content: bytes) -> Structure:
+    """The structure as the inspecting worker describes it, of one operator."""
+    model = unpack(content)
+    (graph,) = model.subgraphs
+    tensors = []
+    for tensor in graph.tensors:
+        given, raw = tensor.quantization, model.buffers[tensor.buffer].data
+        scaled = given is not None and given.scale is not None
+        tensors.append(
+            {
+                "name": tensor.name.decode(),
+                "dtype": constant_name("TensorType", tensor.type).lower(),
+                "shape": [int(n) for n in tensor.shape],
+                "signature": [int(n) for n in tensor.shape],
+                "scale": [float(n) for n in given.scale] if scaled else [],
+                "zero_point": [int(n) for n in given.zeroPoint] if scaled else [],
+                "axis": None,
+                "variable": bool(tensor.isVariable),
+                "bytes": 0 if raw is None else len(raw),
+            }
+        )
+    (operator,) = graph.operators
+    intermediates = operator.intermediates
+    described = {
+        "name": "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        "inputs": [int(n) for n in operator.inputs],
+        "outputs": [int(n) for n in operator.outputs],
+        "intermediates": [] if intermediates is None else [int(n) for n in intermediates],
+        "options": {},
+    }
+    main = {"inputs": list(graph.inputs), "outputs": list(graph.outputs)}
+    return Structure(
+        {"subgraphs": [{**main, "tensors": tensors, "operators": [described]}], "signatures": []}
+    )
+
+
+def _scaled(**changes: Any) -> Any:
+    """The integer model with the scales that the samples ask for, then changed."""
+    ranges = calibrate(DOCUMENT, _keras(WEIGHTS), SAMPLES, final_cell=True)
+    found: dict[str, Any] = {}
+    for name, (low, high) in (("input", ranges["x"]), ("hidden", ranges["lstm/hidden"])):
+        scale = (max(0.0, high) - min(0.0, low)) / 255
+        found[f"{name}_scale"] = scale
+        found[f"{name}_zero_point"] = int(np.rint(-128 - min(0.0, low) / scale))
+    largest = max(map(abs, ranges["lstm/cell"]))
+    found["cell_scale"] = float(2.0 ** (np.ceil(np.log2(largest)) - 15))
+    model = integer_lstm(WEIGHTS, SAMPLES["x"], LstmOptions())
+    model = replace(model, **found)
+    factors = {key.removesuffix("_by"): by for key, by in changes.items()}
+    moved = {}
+    for key, by in factors.items():
+        old = getattr(model, key)
+        moved[key] = old + by if key.endswith("zero_point") else old * by
+    return replace(model, **moved)
+
+
+def _said(model: Any, uncertain: float = 1e-6, **more: Any) -> list[str]:
+    content = build(OperatorLstm(model, 5, 2, **more)).content
+    found = calibrated_findings(
+        _structure(content), content, DOCUMENT, _keras(WEIGHTS), SAMPLES, uncertain
+    )
+    assert all(f.rule == "calibrated-range" and f.share and f.share > 1 for f in found)
+    return [f.where[0] for f in found]
+
+
+def test_the_scales_of_the_calibration_are_right() -> None:
+    assert _said(_scaled()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"input_scale": 1.01}, "input"),
+        ({"input_scale": 0.999}, "input"),
+        ({"input_zero_point": 1}, "input"),
+        ({"input_zero_point": -1}, "input"),
+        ({"hidden_scale": 1.001}, "hidden"),
+        ({"hidden_scale": 0.99}, "hidden"),
+        ({"hidden_zero_point": 1}, "hidden"),
+        ({"hidden_zero_point": -1}, "hidden"),
+        ({"cell_scale": 2.0}, "cell_state"),
+        ({"cell_scale": 0.5}, "cell_state"),
+    ],
+)
+def test_each_scale_that_is_another_is_named(changes: dict[str, float], where: str) -> None:
+    assert _said(_scaled(**changes)) == [where]
+
+
+def test_a_model_that_amplifies_rounding_has_its_input_judged_alone() -> None:
+    wrong = _scaled(hidden_scale=1.5, cell_scale=2.0, input_scale=1.5)
+    assert _said(wrong) == ["input", "hidden", "cell_state"]
+    assert _said(wrong, uncertain=0.01) == ["input", "hidden", "cell_state"]
+    assert _said(wrong, uncertain=0.02) == ["input"]
+
+
+def test_without_intermediates_the_cell_is_judged_all_the_same() -> None:
+    wrong = _scaled(hidden_scale=1.5, cell_scale=2.0)
+    assert _said(wrong, intermediates=False) == ["cell_state"]
+
+
+def test_a_float_model_has_no_scales_to_judge() -> None:
+    content = build(OperatorLstm(WEIGHTS, 5, 2)).content
+    keras = _keras(WEIGHTS)
+    assert calibrated_findings(_structure(content), content, DOCUMENT, keras, SAMPLES, 0.0) == []
+
+
+def test_a_constant_range_is_not_judged_here() -> None:
+    assert _affine("input", "x", (0.0, 0), 0.0, 0.0, 1e-6) == []
+    lstm: Any = Fused(0, {"inputs": [0, -1, 0]}, [{"shape": [4, 3]}])
+    assert _cell(lstm, {"scale": [2.0**-15], "name": "cell"}, (0.0, 0.0), 1e-6) == []
