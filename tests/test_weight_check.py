@@ -135,6 +135,12 @@ def test_every_bias_is_compared() -> None:
         ((2 / 255, -2), -1.0, 1.0, False),
         ((1 / 255, -128), 0.2, 1.0, True),  # zero belongs to every range
         ((1 / 255, 127), -1.0, -0.5, True),
+        ((1 / 255, 126), -1.0, -0.5, False),
+        ((1 / 255, -127), 0.2, 1.0, False),
+        ((1.5 / 255, 42), -1.0, 0.5, True),
+        ((1.5 / 255, 41), -1.0, 0.5, False),
+        ((1.5 / 255, -43), -0.5, 1.0, True),
+        ((1.5 / 255, 43), -0.5, 1.0, False),
         ((0.8 / 255, -128), 0.2, 1.0, False),
         ((2 / 255 * 1.00001, -1), -1.0, 1.0, False),
         ((2 / 255 * (1 + 2.0**-24), -1), -1.0, 1.0, True),  # rounded to float32
@@ -163,19 +169,38 @@ def test_a_range_from_float32_arithmetic_may_fall_on_either_side_of_a_tie() -> N
         (1.9, -13, False),
         (2.0, -14, True),
         (2.0, -13, True),  # within rounding of the next power of two
+        (2.0, -15, False),
+        (2.0 * (1 - 2e-6), -13, False),  # not within it any more
+        (2.0 * (1 + 2e-6), -14, False),
         (2.1, -13, True),
         (2.1, -14, False),
+        (1.0, -14, True),
+        (1.0, -13, False),
     ],
 )
 def test_a_cell_has_the_least_power_of_two(largest: float, log2: int, right: bool) -> None:
     lstm: Any = Fused(0, {"inputs": [0, -1, 0]}, [{"shape": [4, 3]}])
     cell = {"scale": [2.0**log2], "name": "cell"}
-    assert (_cell(lstm, cell, (-largest, 0.5), 1e-6) == []) is right
+    found = _cell(lstm, cell, (-largest, 0.5), 1e-6)
+    assert (found == []) is right
+    assert all(f.share in (2.0, 4.0) for f in found)
+
+
+def test_how_far_off_a_cells_scale_is() -> None:
+    lstm: Any = Fused(0, {"inputs": [0, -1, 0]}, [{"shape": [4, 3]}])
+    for log2, share in ((-13, 2.0), (-12, 4.0), (-11, 8.0), (-15, 2.0)):
+        (found,) = _cell(lstm, {"scale": [2.0**log2], "name": "cell"}, (-0.5, 1.9), 1e-6)
+        assert found.share == share
+        assert "asks for 2^-14" in found.message
 
 
 def test_how_uncertain_a_model_is() -> None:
     assert uncertainty([np.array([0.5, -2.0])], [1e-3]) == pytest.approx(5e-4)
     assert uncertainty([], []) == float("inf")
+    assert uncertainty([np.zeros(2)], [1e-3]) == 1e-3
+    assert uncertainty([np.ones(2), np.full(2, 4.0)], [1e-3, 8e-3]) == pytest.approx(2e-3)
+    with pytest.raises(ValueError, match="zip"):
+        uncertainty([np.ones(2)], [])
 
 
 # A whole LSTM ----------------------------------------------------------------------------------
