@@ -448,3 +448,67 @@ def test_two_roundings_and_no_more() -> None:
         worse = np.array([[1.0, bad]], np.float32)
         assert beyond_one_rounding(a, worse) == "NaN or infinite values"
         assert beyond_one_rounding(worse, a) == "NaN or infinite values"
+
+
+@pytest.mark.parametrize("runtime", [TFLITE, MICRO], ids=lambda r: r.name)
+def test_integers_start_from_the_state_that_is_given(runtime: Any) -> None:
+    model = integer_model(5)
+    found, x = _found(model), _integers(model)
+    rest = lstm_integer(model, x[0], profile_of(runtime)).state
+    initial = tuple(np.stack([part] * 3) for part in rest)
+    expected = expected_of(found, runtime, x, initial)
+    assert isinstance(expected, Expected)
+    run = lstm_integer(model, x[2], profile_of(runtime), rest)
+    for got, want in zip(expected.values, (run.outputs, *run.state), strict=True):
+        np.testing.assert_array_equal(got[2], want)
+    plain = expected_of(found, runtime, x)
+    assert isinstance(plain, Expected)
+    assert not np.array_equal(plain.values[0], expected.values[0])
+
+
+def test_what_was_not_compared_says_of_which_operator_and_why() -> None:
+    crash = OperatorRun(Outcome(Phase.INVOKE, Kind.CRASHED, "SIGSEGV"))
+    for run, expected in ((_run(), "no oracle"), (crash, EXACT)):
+        found = compare_operator(FOUND, 4, expected, run)
+        assert (found.position, found.kind) == (4, "float")
+    peephole = _found(float_weights(1, peephole=True))
+    assert (
+        expected_of(peephole, MICRO, _floats()) == "TensorFlow Lite Micro has the plain LSTM only"
+    )
+
+
+def test_the_operators_alone_are_what_is_run() -> None:
+    class Looking(_Runtimes):
+        def run(self, runtime: Any, content: bytes, inputs: Any, **more: Any) -> OperatorRun:
+            graph = unpack(content).subgraphs[0]
+            seen.append((len(graph.operators), [int(k) for k in graph.outputs], more["bounds"]))
+            shapes.append([list(graph.tensors[int(k)].shape) for k in graph.inputs])
+            return super().run(runtime, content, inputs, **more)
+
+    seen: list[Any] = []
+    shapes: list[Any] = []
+    content, bounds = _chain(), object()
+    faked: Any = Looking()
+    given: Any = bounds
+    agreement.agreement(content, _structure(content), [X], MICRO, faked, given)
+    assert seen == [(2, [1], bounds), *[(1, [1], bounds)] * 2, *[(1, [2], bounds)] * 2]
+    assert shapes[1:] == [[[1, 4]]] * 4
+
+
+def test_a_constant_is_never_an_input_of_an_operator() -> None:
+    graph = Graph()
+    x = graph.tensor("x", [1, 1], "int8", 0.02)
+    one = graph.tensor("one", [1, 1], "int8", 0.02, data=np.array([[1]], np.int8))
+    y = graph.tensor("y", [1, 1], "int8", 0.02)
+    graph.operator("MINIMUM", [one, x], [y])
+    content = graph.pack([x], [y])
+    assert computed_tensors(content) == [x]
+    (single,) = single_operators(content, {})
+    assert single.reads == (x,)
+
+
+def test_units_are_named_for_integers_only() -> None:
+    a = np.array([[1.0, 2.0]], np.float32)
+    assert beyond_one_rounding(a, a + 1).endswith("differ by up to 1 ")
+    small = np.array([[2.0**-30, 0.0]], np.float32)
+    assert "2 of 2" in beyond_one_rounding(small, small + np.float32(2.0**-24))

@@ -333,3 +333,92 @@ def test_a_constant_range_is_not_judged_here() -> None:
     assert _affine("input", "x", (0.0, 0), 0.0, 0.0, 1e-6) == []
     lstm: Any = Fused(0, {"inputs": [0, -1, 0]}, [{"shape": [4, 3]}])
     assert _cell(lstm, {"scale": [2.0**-15], "name": "cell"}, (0.0, 0.0), 1e-6) == []
+
+
+# The edges of what is allowed --------------------------------------------------------------------
+
+
+def _integer(**changes: Any) -> Any:
+    return replace(integer_lstm(WEIGHTS, SAMPLES["x"], LstmOptions()), **changes)
+
+
+def _share(model: Any) -> float:
+    content = build(OperatorLstm(model, 5, 2)).content
+    (match,) = matches(content, _keras(WEIGHTS))
+    return match.worst.share
+
+
+@pytest.mark.parametrize("group", ["input_kernel", "recurrent_kernel", "bias"])
+def test_one_step_is_two_to_three_halves_of_a_step(group: str) -> None:
+    """A stored number is up to half a step off; a step further it is over half, up to three."""
+    model = _integer()
+    assert 0.9 < _share(model) <= 1.0
+    for by in (1, -1):
+        gates = getattr(model, group)
+        changed = gates.o.copy()
+        changed.flat[3] += by
+        share = _share(replace(model, **{group: gates._replace(o=changed)}))
+        assert 1.0 < share <= 3.001
+        two = gates.o.copy()
+        two.flat[3] += 2 * by
+        assert 3.0 < _share(replace(model, **{group: gates._replace(o=two)})) < 5.01
+
+
+def test_a_bias_of_int64_was_rounded_twice() -> None:
+    """As fixtures/operator_models_int16.py rewrites it: half a step of int8's input, and one."""
+    model = _integer()
+    scale = 2.0 / (2**15 - 1)
+    old = 2.0 / 255  # the int8 step of that range
+    bias = []
+    for gate, kernel in zip(WEIGHTS.bias, model.input_kernel_scale, strict=True):
+        first = np.rint(gate / (kernel * old))
+        bias.append(np.rint(first * old / scale).astype(np.int64))
+    wide = replace(
+        model, activation_dtype="int16", bias=Gates(*bias), input_scale=scale, input_zero_point=0
+    )
+    zeros = {"output_zero_point": 0, "output_state_zero_point": 0, "hidden_zero_point": 0}
+    wide = replace(wide, **zeros)
+    assert _share(wide) <= 1.0
+    step = int(np.ceil(old / scale))
+    moved = replace(wide, bias=wide.bias._replace(f=wide.bias.f + 2 * step))
+    assert 2.0 < _share(moved) < 5.0
+
+
+def test_a_cell_is_looked_at_after_the_last_step_only() -> None:
+    """As the 2.15.1 calibrator does: what it reaches on the way decides nothing."""
+    ends = calibrate(DOCUMENT, _keras(WEIGHTS), _peaked(), final_cell=True)["lstm/cell"]
+    way = calibrate(DOCUMENT, _keras(WEIGHTS), _peaked())["lstm/cell"]
+    assert np.ceil(np.log2(max(map(abs, way)))) > np.ceil(np.log2(max(map(abs, ends))))
+    model = integer_lstm(WEIGHTS, _peaked()["x"], LstmOptions())
+    for seen, wrong in ((ends, False), (way, True)):
+        scale = float(2.0 ** (np.ceil(np.log2(max(map(abs, seen)))) - 15))
+        content = build(OperatorLstm(replace(model, cell_scale=scale), 5, 2)).content
+        found = calibrated_findings(
+            _structure(content), content, DOCUMENT, _keras(WEIGHTS), _peaked(), 1e-6
+        )
+        assert ("cell_state" in [f.where[0] for f in found]) is wrong
+
+
+def _peaked() -> dict[str, Array]:
+    """Large at first and nothing at the end."""
+    x = 3 * SAMPLES["x"]
+    x[:, :, 3:] = -0.2
+    return {"x": x}
+
+
+def test_levels_and_cures_are_said() -> None:
+    content = _content(float_weights(8), "float")
+    (unknown,) = weight_findings(content, {})
+    assert (unknown.level, unknown.foretells) == ("warning", {})
+    assert "fused LSTM 0: no layer" in unknown.message
+    (wrong,) = weight_findings(content, _keras(float_weights(9)))
+    assert "convert again" in wrong.cure
+    (scale,) = _affine("input 'x'", "x", (0.5, 0), -1.0, 1.0, 2.0**-22)
+    assert (scale.level, scale.foretells) == ("error", {})
+    assert "convert again" in scale.cure
+    assert "input 'x' has the scale 0.5 and the zero point 0" in scale.message
+    lstm: Any = Fused(3, {"inputs": [0, -1, 0]}, [{"shape": [4, 3]}])
+    (cell,) = _cell(lstm, {"scale": [0.5], "name": "cell"}, (-1.0, 0.5), 1e-6)
+    assert cell.level == "error"
+    assert "convert again" in cell.cure
+    assert "fused LSTM of 4 units (operator 3): the cell state's scale is 2^-1" in cell.message
