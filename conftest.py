@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fixtures import hypothesis_profiles, limitations, report, summary
+from fixtures import hypothesis_profiles, interrupts, limitations, report, summary
 from fixtures.cases import Case, Judged, Measured, judge
 from fixtures.exactness import Exactness
 from fixtures.explaining import oracle_counts
@@ -279,12 +279,17 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     expected = _applicable(config)
     if not expected:
         return
-    document = _document(config, exitstatus == pytest.ExitCode.INTERRUPTED)
-    try:
-        report.write(document, config.option.report / "conformance.json")
-    except OSError as error:
-        config.stash[_ENVIRONMENT]["report_error"] = str(error)
-        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+    interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+    path = config.option.report / "conformance.json"
+    with interrupts.deferred() as caught:
+        try:
+            report.write(_document(config, interrupted), path)
+            if caught:  # Ctrl-C while it was written
+                report.write(_document(config, True), path)
+                session.exitstatus = pytest.ExitCode.INTERRUPTED
+        except OSError as error:
+            config.stash[_ENVIRONMENT]["report_error"] = str(error)
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
     untested = [nodeid for nodeid in expected if nodeid not in results]
     if untested and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -129,7 +129,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next_and_no_living_runs_files(
         assert run.stdout is not None
         run.stdout.close()
     own = scratch.folder("y")
-    assert [path for path in below.iterdir()] == [own.parent], "the next run has swept"
+    assert list(below.iterdir()) == [own.parent], "the next run has swept"
 
 
 def test_folders_that_are_not_the_harnesses_stay(below: Path) -> None:
