@@ -16,6 +16,7 @@ from fixtures import (
     account,
     environments,
     hypothesis_profiles,
+    interrupts,
     limitations,
     page,
     report,
@@ -321,16 +322,21 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if not expected:
         return
     began = time.monotonic()
-    document = _document(config, exitstatus == pytest.ExitCode.INTERRUPTED)
-    try:
-        stored = report.write(document, config.option.report / report.FILE_NAME)
-        report_details.publish(config, stored)
-    except (OSError, ValueError) as error:
-        config.stash[_ENVIRONMENT]["report_error"] = str(error)
-        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-    finally:
-        alone = not config.getoption("numprocesses", None)
-        account.add_report(config.stash[_SECONDS], time.monotonic() - began, alone)
+    path = config.option.report / report.FILE_NAME
+    interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+    with interrupts.deferred() as caught:
+        try:
+            stored = report.write(_document(config, interrupted), path)
+            if caught:  # Ctrl-C while it was written
+                stored = report.write(_document(config, True), path)
+                session.exitstatus = pytest.ExitCode.INTERRUPTED
+            report_details.publish(config, stored)
+        except (OSError, ValueError) as error:
+            config.stash[_ENVIRONMENT]["report_error"] = str(error)
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        finally:
+            alone = not config.getoption("numprocesses", None)
+            account.add_report(config.stash[_SECONDS], time.monotonic() - began, alone)
     untested = [nodeid for nodeid in expected if nodeid not in results]
     if untested and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
