@@ -7,24 +7,49 @@ from pathlib import Path
 
 import pytest
 
+from fixtures import lab as lab_module
 from fixtures import material
 from fixtures.cases import Case
 from fixtures.lab import Lab
 from fixtures.material import Settings
 from fixtures.outcomes import Kind, Phase
 from fixtures.recipes import AS_CONVERTED, RECIPES
-from fixtures.runtimes import RUNTIMES, Interpreters
+from fixtures.runtimes import RUNTIMES, Interpreters, Runtime, RuntimeServers, Workers
 from fixtures.subjects import Subject
 from fixtures.workers.client import Server, Worker
+
+
+class _Drilled(Workers):
+    """The usual workers, but for TFLite Micro's."""
+
+    def __init__(
+        self,
+        heavy: Server,
+        light: Server,
+        elsewhere: RuntimeServers | None,
+        suffix: str,
+        drill: Worker,
+    ) -> None:
+        super().__init__(heavy, light, elsewhere, suffix)
+        self._drill = drill
+
+    def of(self, runtime: Runtime) -> Worker:
+        return self._drill if runtime.kind == "tflm" else super().of(runtime)
+
+    def close(self) -> None:
+        super().close()
+        self._drill.close()
 
 
 class _Mortal(Interpreters):
     """TFLite Micro's worker is one that dies of every model."""
 
-    def __init__(self, heavy: Server, light: Server) -> None:
-        super().__init__(heavy, light)
+    def __init__(
+        self, heavy: Server, light: Server, elsewhere: RuntimeServers | None = None
+    ) -> None:
+        super().__init__(heavy, light, elsewhere)
         self.drill = Server(("drill",))
-        self._workers["tflm"] = Worker(self.drill, "drill")
+        self._workers = _Drilled(heavy, light, elsewhere, "", Worker(self.drill, "drill"))
 
     def close(self) -> None:
         super().close()
@@ -52,6 +77,19 @@ def test_a_runtime_that_dies_costs_its_own_case_only(
     assert (dead.phase, dead.kind) == (Phase.LOAD, Kind.CRASHED)
     assert (dead.message, dead.native) == ("SIGSEGV", "loading")
     assert all(outcome.agreed for outcome in outcomes.values()), outcomes
+
+
+def test_a_bench_that_cannot_be_made_fails_its_cases_and_hangs_none(
+    lab: Lab, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise OSError("no bench today")
+
+    monkeypatch.setattr(lab_module, "Bench", broken)
+    for name in ("small.h5", "gru.keras"):
+        subject = Subject(name, "keras", path=models / name)
+        with pytest.raises(OSError, match="no bench today"):
+            lab.conversion(Case("test_conversion", subject, RECIPES["float32"]))
 
 
 def test_a_missing_python_refuses_and_says_so(lab: Lab, models: Path) -> None:
