@@ -150,7 +150,8 @@ def markdown(found: Sequence[Module]) -> str:
         "both.",
         "",
         f"{judged} mutants of the oracles and of the comparison, {killed} killed: "
-        f"{killed / max(judged, 1):.1%}. {unchecked} were not examined.",
+        f"{killed / max(judged, 1):.1%}. {unchecked} were not examined: a run that is stopped "
+        "goes on where it was, and counts nothing that it did not come to.",
         "",
         "| module | mutants | killed | survived | without a test | not examined | score |",
         "|---|---|---|---|---|---|---|",
@@ -158,7 +159,7 @@ def markdown(found: Sequence[Module]) -> str:
     for m in found:
         lines.append(
             f"| {m.path} | {m.judged} | {m.killed} | {len(m.survivors)} | {m.untested} | "
-            f"{m.unchecked} | {m.score:.1%} |"
+            f"{m.unchecked} | {f'{m.score:.1%}' if m.judged else '–'} |"
         )
     lines += ["", "## Survivors", ""]
     by_reason: dict[str, list[Survivor]] = {}

@@ -14,10 +14,13 @@ import numpy as np
 from reference import activations
 from reference.budgets import float_budget
 from reference.ideal import ideal_run, kernel_budget
+from reference.integer_weights import GateScales
 from reference.lstm_float import LstmOptions, LstmState
+from reference.lstm_integer import lstm_integer
 from reference.noise import budgets, calibrate
+from reference.profiles import TFLITE_2_15, TFLM
 from tests.golden_models import integer_operators
-from tests.reference.models import float_weights, integer_input
+from tests.reference.models import float_weights, integer_input, integer_model
 
 FOLDER = Path(__file__).parent / "golden"
 SCHEMES = ("float32", "float16", "dynamic-range", "int8", "int16x8")
@@ -30,6 +33,8 @@ BUDGETED = (
     *("golden-time-distributed", "golden-gru-before", "golden-relu", "golden-hard-sigmoid"),
 )
 TRIALS = 3
+#: Integer operators of any scales.
+DRAWN = 24
 
 Figures = dict[str, list[float]]
 
@@ -101,6 +106,45 @@ def of_operators() -> Figures:
         if model.peephole is None and model.projection is None:
             ideal, budget = kernel_budget(model, x8)
             found[f"kernel {name}"] = [_sum(ideal.outputs), *(_sum(array) for array in budget)]
+            ideal, budget = kernel_budget(model, x8, run.state)
+            parts = [_sum(ideal.outputs), *(_sum(array) for array in budget)]
+            found[f"kernel {name} from a state"] = parts
+    return found
+
+
+def of_drawn_operators() -> dict[str, str]:
+    """Digests of integer LSTMs of any scales, on both profiles, from rest and from a state: what
+    only some scales show (a product rounded to float32, a multiplier that saturates)."""
+    found = {}
+    for seed in range(DRAWN):
+        random = np.random.default_rng([9, seed])
+
+        def scale(least: float, most: float, draw: Any = random) -> float:
+            return float(np.float32(2.0 ** draw.uniform(least, most)))
+
+        four = [GateScales(*(scale(-9, -4) for _ in range(4))) for _ in range(2)]
+        output = scale(-9, -6), int(random.integers(-128, 128))
+        model = integer_model(
+            seed,
+            input_scale=scale(-8, -3),
+            input_zero_point=int(random.integers(-128, 128)),
+            input_kernel_scale=four[0],
+            recurrent_kernel_scale=four[1],
+            output_state_scale=output[0],
+            output_state_zero_point=output[1],
+            output_scale=output[0],
+            output_zero_point=output[1],
+            hidden_scale=output[0] if seed % 3 else scale(-9, -6),
+            hidden_zero_point=output[1],
+            cell_scale=2.0 ** int(random.integers(-16, -8)),
+            cell_clip=float(random.choice([0.0, 0.3, 2.0])),
+        )
+        x = integer_input(seed, model, batch=6, time=10)
+        for profile in (TFLITE_2_15, TFLM):
+            run = lstm_integer(model, x, profile)
+            again = lstm_integer(model, x, profile, run.state)
+            parts = [run.outputs, *run.state, again.outputs, *again.state]
+            found[f"{seed} {profile.name}"] = _digest(np.concatenate([a.ravel() for a in parts]))
     return found
 
 
@@ -143,5 +187,6 @@ def figures() -> dict[str, Any]:
     return {
         "networks": {name: of_network(name) for name in BUDGETED},
         "operators": of_operators(),
+        "drawn": of_drawn_operators(),
         "tables": tables(),
     }

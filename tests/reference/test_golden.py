@@ -15,7 +15,7 @@ import pytest
 from reference.blame import attribute
 from reference.lstm_integer import lstm_integer
 from reference.network import evaluate
-from reference.profiles import TFLITE_2_15, TFLM, factors
+from reference.profiles import TFLITE_2_15, TFLM, factors, with_factor
 from tests.golden_models import integer_operators, networks
 from tests.reference import derived
 from tests.reference.models import integer_input
@@ -111,3 +111,39 @@ def test_budgets_of_operators_are_those_on_record() -> None:
 
 def test_activations_are_those_on_record() -> None:
     assert derived.tables() == _derived()["tables"]
+
+
+def test_operators_of_any_scales_are_those_on_record() -> None:
+    assert derived.of_drawn_operators() == _derived()["drawn"]
+
+
+def test_a_walk_through_the_factors_counts_what_differs_in_the_end() -> None:
+    """Against the profiles run one by one; the first step changes some values, and not all."""
+    model, _ = integer_operators()["hidden-scale"]
+    x = integer_input(1, model, batch=3, time=7)
+    found = attribute(model, x, TFLITE_2_15, TFLM)
+    profiles = [TFLITE_2_15]
+    for name in factors(TFLITE_2_15, TFLM):
+        profiles.append(with_factor(profiles[-1], name, TFLM))
+        assert getattr(profiles[-1], name) == getattr(TFLM, name)
+        assert profiles[-1].name == f"{profiles[-2].name} with {name}={getattr(TFLM, name)}"
+    path = [lstm_integer(model, x, profile).outputs for profile in profiles]
+    differs = path[0] != path[-1]
+    assert 0 < found.different == differs.sum() < found.values == differs.size
+    for k, name in enumerate(factors(TFLITE_2_15, TFLM)):
+        assert found.by_factor[name] == ((path[k] != path[k + 1]) & differs).sum()
+    assert any(
+        (path[k] != path[k + 1]).sum() not in (0, differs.sum()) for k in range(len(path) - 1)
+    )
+
+
+def test_initial_states_of_wrong_shapes_are_refused() -> None:
+    model, _ = integer_operators()["plain"]
+    x = integer_input(1, model, batch=3, time=7)
+    state = lstm_integer(model, x, TFLM).state
+    for wrong in (state._replace(hidden=state.hidden[:2]), state._replace(cell=state.cell[:, :2])):
+        with pytest.raises(ValueError, match="initial state has shapes"):
+            lstm_integer(model, x, TFLM, wrong)
+    for bad in (x[..., :2], x[0], x.astype(np.int16)):
+        with pytest.raises(ValueError, match="expected int8 with 3 axes and 4 features"):
+            lstm_integer(model, bad, TFLM)
