@@ -14,7 +14,9 @@ from rich.console import Console
 
 from fixtures import (
     account,
+    environments,
     hypothesis_profiles,
+    interrupts,
     limitations,
     page,
     report,
@@ -26,7 +28,8 @@ from fixtures.exactness import Exactness
 from fixtures.explaining import oracle_counts
 from fixtures.lab import Lab
 from fixtures.material import Settings
-from fixtures.selection import Selection, select
+from fixtures.selection import Selection, select_by
+from fixtures.workers.client import WorkerUnavailable
 
 hypothesis_profiles.register()
 pytest_plugins = [
@@ -36,6 +39,7 @@ pytest_plugins = [
     "fixtures.resources_plugin",
     "fixtures.parallel_plugin",
     "fixtures.bench_plugin",
+    "fixtures.environments_plugin",
 ]
 
 ROOT = Path(__file__).parent
@@ -48,7 +52,7 @@ _EXPECTED = pytest.StashKey[list[str]]()
 _SECONDS = pytest.StashKey[Any]()
 _ENVIRONMENT = pytest.StashKey[Any]()
 #: Suites that have nothing to say of one model.
-_OF_INSTALLATIONS = ("test_operators", "test_quantization_laws", "test_recipes")
+_OF_INSTALLATIONS = ("test_golden", "test_operators", "test_quantization_laws", "test_recipes")
 _COUNTS = pytest.StashKey[Any]()
 _WITHOUT_PREMISE = pytest.StashKey[dict[str, Any]]()
 
@@ -86,7 +90,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     option = config.option
     try:
-        selection = select(option.model, option.tflite, option.recipe, option.runtime, option.full)
+        selection = select_by(option)
+        environments.converter(option.converter_python, option.converter_env)
         for name, suffix in (("inputs", "npz"), ("calibration", "npz"), ("labels", "npy")):
             path = getattr(option, name)
             if path is not None and not path.is_file():
@@ -114,6 +119,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ("conversion_case", selection.conversions),
         ("parity_case", selection.parities),
         ("operator_case", selection.operators),
+        ("golden_case", selection.goldens),
         ("structure_case", selection.structures),
         ("quantization_case", selection.quantizations),
     ):
@@ -149,6 +155,7 @@ def _case(item: pytest.Item) -> Case | None:
         "conversion_case",
         "parity_case",
         "operator_case",
+        "golden_case",
         "law_case",
         "structure_case",
         "quantization_case",
@@ -177,10 +184,17 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         deadline=option.deadline,
         labels=option.labels,
         budgets=config.stash[report_details.OVERRIDES],
+        converter=environments.converter(option.converter_python, option.converter_env),
     )
     found = Lab(settings)
+    try:
+        found.check(config.stash[_SELECTION].runtimes)
+    except WorkerUnavailable as error:
+        found.close()
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
     cases = [case for item in request.session.items if (case := _case(item))]
-    plain = [c for c in cases if type(c) is Case and c.subject.kind != "operator"]
+    apart = ("operator", "golden")
+    plain = [c for c in cases if type(c) is Case and c.subject.kind not in apart]
     if hasattr(config, "workerinput"):
         found.plan(plain)
     else:
@@ -241,9 +255,14 @@ def _rerun(config: pytest.Config, nodeid: str, case: Case) -> str:
     for name in ("model", "tflite", "recipe", "runtime", "budget"):
         for value in report_details.own(getattr(option, name), case):
             words += [f"--{name}", str(value)]
+    for name in ("converter_env", "runtime_python"):
+        for value in getattr(option, name):
+            words += [f"--{name.replace('_', '-')}", str(value)]
     for name in ("inputs", "calibration", "labels", "predictions"):
         if getattr(option, name) is not None:
             words += [f"--{name}", str(getattr(option, name))]
+    if option.converter_python is not None:
+        words += ["--converter-python", str(option.converter_python)]
     if option.seed != 2015:
         words += ["--seed", str(option.seed)]
     words += ["--full"] if option.full else []
@@ -303,16 +322,21 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if not expected:
         return
     began = time.monotonic()
-    document = _document(config, exitstatus == pytest.ExitCode.INTERRUPTED)
-    try:
-        stored = report.write(document, config.option.report / report.FILE_NAME)
-        report_details.publish(config, stored)
-    except (OSError, ValueError) as error:
-        config.stash[_ENVIRONMENT]["report_error"] = str(error)
-        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-    finally:
-        alone = not config.getoption("numprocesses", None)
-        account.add_report(config.stash[_SECONDS], time.monotonic() - began, alone)
+    path = config.option.report / report.FILE_NAME
+    interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+    with interrupts.deferred() as caught:
+        try:
+            stored = report.write(_document(config, interrupted), path)
+            if caught:  # Ctrl-C while it was written
+                stored = report.write(_document(config, True), path)
+                session.exitstatus = pytest.ExitCode.INTERRUPTED
+            report_details.publish(config, stored)
+        except (OSError, ValueError) as error:
+            config.stash[_ENVIRONMENT]["report_error"] = str(error)
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        finally:
+            alone = not config.getoption("numprocesses", None)
+            account.add_report(config.stash[_SECONDS], time.monotonic() - began, alone)
     untested = [nodeid for nodeid in expected if nodeid not in results]
     if untested and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -363,7 +387,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     console = Console(file=writer, force_terminal=writer.hasmarkup, width=max(60, writer.fullwidth))
     terminalreporter.section("LSTM conformance")
     summary.matrix(console, document["cases"])
-    summary.legend(console)
+    summary.legend(console, document["cases"])
     summary.counts(console, document)
     summary.inapplicable(console, document)
     summary.oracles(console, document["oracles"])

@@ -231,3 +231,20 @@ def test_a_gate_in_anothers_place_and_a_missing_bias_are_named(made: Path) -> No
     biased = {**weights, "head/1": np.ones(4)}
     (missing,) = audit(content, _document(), biased)
     assert (missing.kind, "is missing" in missing.message) == ("bias", True)
+
+
+@pytest.mark.parametrize("between", [[], ["Dropout"]])
+def test_a_layer_that_a_normalisation_is_folded_into_is_left_out(
+    made: Path, between: list[str]
+) -> None:
+    content, document = (made / "float32.tflite").read_bytes(), _document()
+    weights = {**_weights(content), "head/0": np.ones((6, 4))}
+    assert [d.layer for d in audit(content, document, weights)] == ["head"]
+    *before, head = document["nodes"]
+    last, added = "second", []
+    for kind in ("LayerNormalization", *between):
+        node = {"name": kind, "class": kind, "config": {}, "inputs": [last], "initial_state": []}
+        added.append(node)
+        last = kind
+    document["nodes"] = [*before, *added, {**head, "inputs": [last]}]
+    assert audit(content, document, weights) == []

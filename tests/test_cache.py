@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +15,7 @@ import pytest
 
 from fixtures.cache import Store
 
+ROOT = Path(__file__).resolve().parents[1]
 KEY = {"subject": "sequences", "recipe": {"shapes": [[1, None, 28]]}}
 ARRAYS = {"tflite": np.arange(1000, dtype=np.uint8), "empty": np.empty((0, 3), np.float32)}
 
@@ -42,17 +48,104 @@ def test_another_key_finds_nothing(store: Store) -> None:
     assert store.misses == 1
 
 
-@pytest.mark.parametrize("place", [0.02, 0.3, 0.5, 0.9])
-def test_a_damaged_entry_is_never_trusted(store: Store, place: float) -> None:
+def test_no_flipped_bit_anywhere_is_trusted(store: Store) -> None:
     path = _entry(store)
-    data = bytearray(path.read_bytes())
-    for offset in range(8):
-        data[int(len(data) * place) + offset] ^= 0xFF
-    path.write_bytes(data)
+    healthy = path.read_bytes()
+    for place in range(len(healthy)):
+        data = bytearray(healthy)
+        data[place] ^= 1 << (place % 8)
+        path.write_bytes(data)
+        assert store.read(KEY) is None, f"byte {place} of {len(healthy)}"
+    path.write_bytes(healthy)
+    assert store.read(KEY) is not None
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        pytest.param(lambda data: data[:-1], id="a byte less"),
+        pytest.param(lambda data: data + b"\0", id="a byte more"),
+        pytest.param(lambda data: data[:-32], id="no digest"),
+        pytest.param(lambda data: b"", id="empty"),
+        pytest.param(lambda data: data[: len(data) // 2], id="half"),
+        pytest.param(lambda data: bytes(len(data)), id="zeros"),
+        pytest.param(lambda data: data[32:] + data[:32], id="rotated"),
+        pytest.param(lambda data: data * 2, id="twice"),
+    ],
+)
+def test_a_damaged_entry_is_rebuilt_and_never_trusted(
+    store: Store, damaged: Callable[[bytes], bytes]
+) -> None:
+    path = _entry(store)
+    path.write_bytes(damaged(path.read_bytes()))
+    assert store.read(KEY) is None
+    store.write(KEY, {"kind": "agreed"}, ARRAYS)
     found = store.read(KEY)
-    if found is not None:  # the damage may have hit padding that carries nothing
-        np.testing.assert_array_equal(found[1]["tflite"], ARRAYS["tflite"])
-        assert found[0] == {"kind": "agreed"}
+    assert found is not None
+    np.testing.assert_array_equal(found[1]["tflite"], ARRAYS["tflite"])
+
+
+def test_an_entry_with_a_right_digest_and_another_key_is_not_trusted(store: Store) -> None:
+    """The digest shows damage; the key inside shows what it is an entry of."""
+    other = {**KEY, "subject": "last"}
+    store.write(other, {"kind": "refused"}, {})
+    store._path(other).replace(store._path(KEY))
+    assert store.read(KEY) is None
+
+
+def test_two_writers_of_one_entry_leave_it_whole(tmp_path: Path) -> None:
+    stores = [Store(tmp_path / "cache") for _ in range(2)]
+
+    def work(store: Store) -> int:
+        wrong = 0
+        for _ in range(40):
+            store.write(KEY, {"kind": "agreed"}, ARRAYS)
+            found = store.read(KEY)
+            wrong += found is None or found[0] != {"kind": "agreed"}
+        return wrong
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sum(pool.map(work, stores)) == 0
+    assert len([path for path in (tmp_path / "cache").rglob("*") if path.is_file()]) == 1
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_run(tmp_path: Path) -> None:
+    """Killed in the middle of a write, which a disk of its own is made to last for."""
+    folder = tmp_path / "cache"
+    code = (
+        "import os, sys, time\n"
+        "from pathlib import Path\n"
+        "from fixtures import files\n"
+        "os.replace = lambda *_: (print('writing', flush=True), time.sleep(60))\n"
+        "files.write(Path(sys.argv[1]) / 'aa' / 'entry.npz', b'x' * 1000)\n"
+    )
+    writer = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert writer.stdout is not None
+    assert writer.stdout.readline().strip() == "writing"
+    Store(folder)
+    assert len(list(folder.rglob(".unfinished-*"))) == 1, "its writer lives"
+    writer.kill()
+    writer.wait()
+    writer.stdout.close()
+    Store(folder)
+    assert not [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_a_full_disk_costs_speed_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "cache")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        store.write(KEY, {}, ARRAYS)
+    assert store.read(KEY) is None
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
 def test_a_truncated_entry_counts_as_missing_and_is_made_again(store: Store) -> None:

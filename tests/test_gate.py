@@ -309,5 +309,7 @@ def test_parallel_processes_give_the_same_report(gate: Callable[..., Gate], mode
     for one, other in zip(alone.report["cases"], together.report["cases"], strict=True):
         same = ("id", "phase", "outcome", "verdict", "error", "budget", "values")
         assert {key: one[key] for key in same} == {key: other[key] for key in same}
+    assert alone.report["flatbuffers"] == together.report["flatbuffers"]
+    assert alone.report["flatbuffers"]
     count = alone.report["totals"]["expected"]
     assert f"executed {count} of {count} cases" in together.text.replace("\n", " ")

@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +81,6 @@ class Opened:
 
     tab: Any
     complaints: list[str]
-    seconds: float
 
     def overflow(self) -> int:
         width = "document.documentElement.scrollWidth - innerWidth"
@@ -105,10 +103,9 @@ def show(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
         complaints: list[str] = []
         tab.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
         tab.on("pageerror", lambda error: complaints.append(str(error)))
-        began = time.monotonic()
         tab.goto(path.as_uri() + address)
         tab.wait_for_selector("#count:not(:empty)")
-        return Opened(tab, complaints, time.monotonic() - began)
+        return Opened(tab, complaints)
 
     yield opened
     for context in contexts:
@@ -165,23 +162,30 @@ def test_the_policy_stops_a_script_that_is_not_the_pages_own(
 
 
 def test_a_thousand_cases_open_and_filter_in_a_second(show: Callable[..., Opened]) -> None:
-    document = _document(*_many(1000))
-    found = show(document)
-    # The machine may be busy: one of three attempts shows what the page is capable of.
-    others = (show(document).seconds for _ in range(2))
-    assert found.seconds < 1 or min(others) < 1
-    began = time.monotonic()
-    found.tab.fill("#text", "m777")
-    assert found.tab.inner_text("#count") == "1 of 1,000 cases"
-    assert time.monotonic() - began < 1
-    found.tab.fill("#text", "")
-    found.tab.select_option("#verdict", "failed")
-    assert found.tab.inner_text("#count") == "333 of 1,000 cases"
-    assert found.tab.locator("details.case").count() == 100
-    found.tab.click("#more")
-    assert found.tab.locator("details.case").count() == 200
-    found.tab.click("#clear")
-    assert found.tab.inner_text("#count") == "1,000 of 1,000 cases"
+    """In processor time of the page's thread, which a busy machine does not change."""
+    tab = show(_document(*_many(1000))).tab
+    client = tab.context.new_cdp_session(tab)
+    client.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def spent() -> float:
+        metrics = client.send("Performance.getMetrics")["metrics"]
+        return float({m["name"]: m["value"] for m in metrics}["TaskDuration"])
+
+    tab.reload()
+    tab.wait_for_selector("#count:not(:empty)")
+    assert 0.005 < spent() < 1
+    before = spent()
+    tab.fill("#text", "m777")
+    assert tab.inner_text("#count") == "1 of 1,000 cases"
+    assert spent() - before < 1
+    tab.fill("#text", "")
+    tab.select_option("#verdict", "failed")
+    assert tab.inner_text("#count") == "333 of 1,000 cases"
+    assert tab.locator("details.case").count() == 100
+    tab.click("#more")
+    assert tab.locator("details.case").count() == 200
+    tab.click("#clear")
+    assert tab.inner_text("#count") == "1,000 of 1,000 cases"
 
 
 def test_the_keyboard_reaches_everything(show: Callable[..., Opened]) -> None:
@@ -275,3 +279,13 @@ def test_the_headline_says_what_is_wrong() -> None:
     document["totals"]["untested"] = 2
     assert "2 cases not tested" in content.headline(document)[1]
     assert "interrupted" in content.headline({**document, "interrupted": True})[1]
+
+
+def test_values_that_were_not_finite_leave_a_gap_in_their_plot() -> None:
+    growth = {"tensor": "t", "axis": "step", "steps": [0, 1, 2], "error": [0.1, None, None]}
+    case = {**FAILED, "first_divergence": {"growth": {**growth, "budget": [1e-3] * 3}}}
+    (drawn,) = content.plots_of(case)
+    assert [name for _, name in drawn.legend] == ["largest error", "budget"]
+    case["first_divergence"]["growth"]["error"] = [None] * 3
+    (drawn,) = content.plots_of(case)
+    assert [name for _, name in drawn.legend] == ["budget"]

@@ -125,7 +125,7 @@ def test_a_budget_is_overridden_with_its_reason(run: Callable[..., Run]) -> None
         ("--budget=a/b/c=-1:why", "must be above 0 and finite"),
         ("--budget=other.keras/*/*=2:why", "other.keras/*/*: selects no case"),
         ("--update-baseline", "add --baseline PATH"),
-        ("--baseline=missing.json", "missing.json: No such file"),
+        ("--baseline=missing.json", "missing.json: no such file; --update-baseline stores one"),
         ("--baseline=pyproject.toml", "pyproject.toml: not JSON"),
     ],
 )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fixtures import c_array, resources
+from fixtures import c_array, exhibits, resources
 from fixtures.arena import ArenaBench
 from fixtures.cache import Store
 from fixtures.cases import Case
@@ -58,6 +58,11 @@ def test_a_users_model_gets_its_figures_and_files(models: Path, tmp_path: Path) 
     )
     assert status == 0, text
     assert len(report["cases"]) == 3
+    (shown,) = exhibits.read(tmp_path / "report")
+    assert [row[:3] for row in shown.tables[0].rows] == [
+        (case["subject"], case["recipe"], case["resources"]["arena_bytes"])
+        for case in report["cases"]
+    ]
     assert "C arrays: 3 compiled by" in text
     for case in report["cases"]:
         found = case["resources"]
@@ -115,11 +120,19 @@ def test_a_compiler_that_refuses_fails_the_gate(models: Path, tmp_path: Path) ->
 
 
 def test_other_runtimes_have_no_such_case(models: Path, tmp_path: Path) -> None:
-    status, text, _ = _gate(
-        tmp_path, "--tflite", models / "fused.tflite", "--runtime", "tflite-reference"
+    """And the table of an earlier run goes."""
+    stale = tmp_path / "report" / "exhibits" / "resources.json"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    status, text, report = _gate(
+        tmp_path,
+        *("suites/test_conversion.py", "--tflite", models / "fused.tflite"),
+        *("--runtime", "tflite-reference"),
     )
-    assert status == 5, text
+    assert status == 0, text
+    assert [case["suite"] for case in report["cases"]] == ["test_conversion"]
     assert "skipped" not in text
+    assert not stale.exists()
 
 
 def test_the_catalogue_is_measured_by_one_recipe_for_each_arithmetic() -> None:

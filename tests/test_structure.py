@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fixtures.recipes import RECIPES
-from fixtures.structure import Structure, damage, faults
+from fixtures.structure import Structure, faults
 
 
 def _tensor(name: str, dtype: str, shape: list[int], **values: Any) -> dict[str, Any]:
@@ -123,31 +123,3 @@ def test_small_weights_may_stay_float_in_dynamic_range() -> None:
     document = copy.deepcopy(FLOAT)
     document["subgraphs"][0]["tensors"][2]["shape"] = [4, 28]
     assert faults(Structure(document), RECIPES["dynamic-range"], "fused") == []
-
-
-def test_a_healthy_structure_is_not_damaged() -> None:
-    assert damage(FLOAT) == ""
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("inputs", [0, 9], "inputs [0, 9] of 5 tensors"),
-        ("outputs", [-1], "outputs [-1]"),
-        ("inputs", [], "no inputs"),
-        ("inputs", [0], "the signature's inputs"),
-    ],
-)
-def test_an_index_that_points_nowhere_is_found(key: str, value: list[int], message: str) -> None:
-    document = copy.deepcopy(FLOAT)
-    document["subgraphs"][0][key] = value
-    assert message in damage(document)
-
-
-@pytest.mark.parametrize("key", ["inputs", "outputs", "intermediates"])
-def test_an_operator_that_names_no_tensor_is_found(key: str) -> None:
-    document = copy.deepcopy(FLOAT)
-    document["subgraphs"][0]["operators"][0][key] = [5]
-    assert "operator 0 names a tensor beyond 5" in damage(document)
-    document["subgraphs"] = []
-    assert damage(document) == "no subgraph"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
+from fixtures import scratch
 from fixtures.outcomes import Kind
 from fixtures.workers.client import Answer, Failure, Limits, Server, Worker, WorkerUnavailable
 
@@ -86,6 +89,29 @@ def test_a_stopped_worker_is_hung_even_for_a_request_it_does_not_read(worker: Wo
     failure = _failure(worker.call("echo", {"large": np.zeros(32 << 20, np.uint8)}))
     assert failure.kind is Kind.HUNG
     _still_works(worker)
+
+
+def test_a_starved_worker_answers_late_and_right(worker: Worker) -> None:
+    """Stopped and continued: what it gets of the processor is little, and its deadline is far."""
+    _still_works(worker)
+    pid = worker.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    threading.Timer(0.5, os.kill, (pid, signal.SIGCONT)).start()
+    answer = worker.call("echo", say="late", limits=Limits(seconds=20, cpu_seconds=0.5))
+    assert isinstance(answer, Answer)
+    assert answer.document["said"] == "late"
+    assert answer.seconds >= 0.4
+    assert worker.pid == pid
+
+
+def test_no_room_for_temporary_files_makes_the_worker_unavailable(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch.close()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(WorkerUnavailable, match="no temporary file can be made"):
+        Worker(server, "drill", QUICK).call("echo")
 
 
 def test_growing_memory_is_stopped_at_the_limit(worker: Worker) -> None:

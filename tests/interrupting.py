@@ -1,0 +1,45 @@
+"""A pytest plugin that presses Ctrl-C when a run reaches the phase LSTM_INTERRUPT_IN."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures import lab, report
+from fixtures.workers.client import Server, Worker
+
+
+def _press() -> None:
+    """Once; the file that is named by LSTM_INTERRUPTED_AT gets the time."""
+    path = Path(os.environ["LSTM_INTERRUPTED_AT"])
+    if not path.exists():
+        path.write_text(str(time.time()))
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def _pressing(function: Callable[..., Any], when: Callable[..., bool]) -> Callable[..., Any]:
+    def called(*arguments: Any, **options: Any) -> Any:
+        if when(*arguments):
+            _press()
+        return function(*arguments, **options)
+
+    return called
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    phase = os.environ["LSTM_INTERRUPT_IN"]
+    if phase == "import":
+        Server._start = _pressing(Server._start, lambda *_: True)  # type: ignore[method-assign]
+    elif phase == "compare":
+        lab.compare = _pressing(lab.compare, lambda *_: True)  # type: ignore[attr-defined]
+    elif phase == "report":
+        report.write = _pressing(report.write, lambda *_: True)
+    else:
+        call = _pressing(Worker.call, lambda _, op, *rest: op == phase)
+        Worker.call = call  # type: ignore[method-assign]

@@ -1,0 +1,108 @@
+"""Write Keras files that carry code, and say how the loader judges each. Imports TensorFlow.
+
+Usage: make_hostile_models.py FOLDER MARKER. Each piece of code would create the file MARKER. The
+verdicts are printed as JSON: for each file the reason for which it is refused, empty for none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(folder: Path, marker: str) -> None:
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    sys.path.insert(0, str(ROOT))
+    import h5py
+    import tensorflow as tf
+
+    from fixtures.workers import loading
+
+    layers = tf.keras.layers
+    payload = eval(f"lambda x: (open({marker!r}, 'w').close(), x * 2)[1]")
+    x = tf.keras.Input((5, 3), name="sensor")
+    hidden = layers.LSTM(4, return_sequences=True)(x)
+    plain = tf.keras.Model(x, layers.Dense(2)(tf.math.sin(hidden) * 2.0))
+    direct = tf.keras.Model(x, layers.Lambda(payload)(hidden))
+    wrapped = tf.keras.Model(x, layers.TimeDistributed(layers.Lambda(payload))(hidden))
+    inner = tf.keras.Sequential([layers.Dense(4), tf.keras.Sequential([layers.Lambda(payload)])])
+    nested = tf.keras.Model(x, inner(hidden))
+    for name, model in (
+        ("plain", plain),
+        ("direct", direct),
+        ("wrapped", wrapped),
+        ("nested", nested),
+    ):
+        model.save(folder / f"{name}.keras")
+        model.save(folder / f"{name}.h5")
+        model.save(folder / f"{name}-saved", save_format="tf")
+
+    # A name that JSON spells otherwise: what searches the file's bytes does not see it.
+    with h5py.File(folder / "direct.h5") as file:
+        text = file.attrs["model_config"].replace('"Lambda"', '"\\u004cambda"')
+    shutil.copy(folder / "direct.h5", folder / "escaped.h5")
+    with h5py.File(folder / "escaped.h5", "r+") as file:
+        file.attrs["model_config"] = text
+
+    def edited(name: str, change: Callable[[dict[str, Any]], None]) -> None:
+        with zipfile.ZipFile(folder / "plain.keras") as old:
+            entries = {entry: old.read(entry) for entry in old.namelist()}
+        config = json.loads(entries["config.json"])
+        change(next(e for e in config["config"]["layers"] if e["class_name"] == "Dense"))
+        entries["config.json"] = json.dumps(config).encode()
+        with zipfile.ZipFile(folder / name, "w") as new:
+            for entry, data in entries.items():
+                new.writestr(entry, data)
+
+    def of_module(dense: dict[str, Any]) -> None:
+        dense |= {"module": "hostile_module", "class_name": "Dense", "registered_name": "x>Dense"}
+
+    def function(dense: dict[str, Any]) -> None:
+        dense["config"]["activation"] = {
+            "module": "os",
+            "class_name": "function",
+            "config": "system",
+            "registered_name": "system",
+        }
+
+    def inside(dense: dict[str, Any]) -> None:
+        dense["config"]["activation"] = {
+            "module": "keras.src.utils.io_utils",
+            "class_name": "function",
+            "config": "os.system",
+            "registered_name": "os.system",
+        }
+
+    def operation(dense: dict[str, Any]) -> None:
+        dense["class_name"] = "TFOpLambda"
+        dense["config"] = {"name": "write", "function": "io.write_file", "trainable": True}
+
+    edited("module.keras", of_module)
+    edited("function.keras", function)
+    edited("inside.keras", inside)
+    edited("operation.keras", operation)
+    (folder / "hostile_module.py").write_text(f"open({marker!r}, 'w').close()\n")
+
+    class Writing(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([1, 5, 3])])
+        def __call__(self, x: Any) -> Any:
+            with tf.control_dependencies([tf.io.write_file(marker, "x")]):
+                return tf.identity(x)
+
+    tf.saved_model.save(Writing(), str(folder / "writing-saved"))
+    paths = [p for p in sorted(folder.iterdir()) if p.suffix != ".py"]
+    Path(marker).unlink(missing_ok=True)  # tracing the payloads made it
+    judged = {path.name: loading.carried_code(path) for path in paths}
+    print(json.dumps(judged))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,157 @@
+"""The fuzzer: its corruptions, what it notices, and a sample of some hundreds of files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fixtures import exhibits, fuzz_report, leftovers
+from fixtures.cache import Store
+from fixtures.corrupting import KINDS, Healthy, corrupted, healthy
+from fixtures.fuzz_flatbuffers import Result, Told, fuzz
+from fixtures.fuzz_targets import Ended
+from fixtures.operator_models_graph import Graph
+from fixtures.operator_models_schema import pack, unpack
+
+ROOT = Path(__file__).resolve().parents[1]
+#: All kinds of corruption on every base, a few times.
+COUNT = 84
+
+
+@pytest.fixture(scope="module")
+def base() -> Healthy:
+    graph = Graph()
+    x = graph.tensor("x", (1, 4), "float32")
+    w = graph.tensor("w", (2, 4), "float32", data=np.arange(8, dtype=np.float32).reshape(2, 4))
+    y = graph.tensor("y", (1, 2), "float32")
+    graph.operator("FULLY_CONNECTED", [x, w, -1], [y])
+    return healthy("small", graph.pack([x], [y]))
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    return fuzz(COUNT, 2015, Store(tmp_path_factory.mktemp("cache")), gate=2)
+
+
+@pytest.mark.parametrize("number", range(2 * len(KINDS)))
+def test_a_corruption_is_made_again_from_its_seed_and_number(base: Healthy, number: int) -> None:
+    one, other = corrupted(base, 7, number), corrupted(base, 7, number)
+    assert one == other
+    assert one.kind == list(KINDS)[number % len(KINDS)]
+
+
+def test_almost_every_corruption_changes_the_file(base: Healthy) -> None:
+    files = [corrupted(base, 7, number) for number in range(40 * len(KINDS))]
+    for kind in KINDS:
+        chosen = [file for file in files if file.kind == kind]
+        changed = sum(file.content != base.content for file in chosen)
+        assert changed >= 0.5 * len(chosen), kind
+        assert len({file.content for file in chosen}) >= 0.4 * len(chosen), kind
+
+
+def test_the_layout_is_where_the_file_keeps_its_structure(base: Healthy) -> None:
+    """Each length that is found is the length of a vector or a text: the file says so."""
+    model = unpack(base.content)
+    lengths = sorted(
+        int.from_bytes(base.content[place : place + 4], "little") for place in base.layout.lengths
+    )
+    assert len(model.subgraphs[0].tensors) in lengths
+    assert 8 * 4 in lengths, "the weights' bytes"
+    assert all(length < len(base.content) for length in lengths)
+    for place in base.layout.offsets:
+        to = place + int.from_bytes(base.content[place : place + 4], "little")
+        assert 0 < to < len(base.content)
+    weights = np.arange(8, dtype=np.float32).tobytes()
+    assert any(
+        base.content[start : start + count * width] == weights
+        for start, count, width in base.layout.vectors
+    )
+
+
+def test_a_file_written_again_has_the_same_structure(base: Healthy) -> None:
+    again = healthy("again", pack(unpack(base.content)))
+    assert len(again.layout.tables) == len(base.layout.tables)
+
+
+def test_a_sample_ends_in_values_and_leaves_nothing(sample: Result) -> None:
+    assert sample.left == ()
+    assert sample.unforeseen == []
+    assert sample.overruns == 0
+    assert sample.passed
+    for name, told in sample.targets.items():
+        assert len(told.ended) == COUNT, name
+        kinds = {ended.kind for ended in told.ended}
+        assert {"agreed", "refused"} <= kinds, name
+    crashed = [ended.kind for ended in sample.targets["tflite"].ended].count("crashed")
+    assert crashed > COUNT // 10, "TensorFlow Lite dies of many corrupted files"
+    assert len(sample.gated) == 2
+    assert all(gated.verdicts for gated in sample.gated)
+
+
+def test_the_tables_account_for_every_file(sample: Result, tmp_path: Path) -> None:
+    shown = fuzz_report.exhibit(sample)
+    by_target, by_kind, *_ = shown.tables
+    assert [row[0] for row in by_target.rows] == list(sample.targets)
+    assert all(sum(row[1:7]) == COUNT for row in by_target.rows)  # type: ignore[arg-type]
+    assert sum(row[1] for row in by_kind.rows) == COUNT  # type: ignore[misc]
+    exhibits.write(shown, tmp_path)
+    assert exhibits.read(tmp_path) == [shown]
+
+
+def test_what_must_not_happen_fails_the_fuzz(sample: Result) -> None:
+    assert not replace(sample, left=("process 1",)).passed
+    late = replace(sample.targets["tflm"], overruns=1)
+    assert not replace(sample, targets={**sample.targets, "tflm": late}).passed
+    reader: Told = sample.targets["reader"]
+    died = replace(reader, ended=(Ended("structure", "crashed", "KeyError: 3"), *reader.ended[1:]))
+    failed = replace(sample, targets={**sample.targets, "reader": died})
+    assert not failed.passed
+    assert "KeyError: 3" in failed.unforeseen[0]
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "file").write_text("before")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "fault", ["process", "temporary file", "shared memory", "new file", "changed file", "nothing"]
+)
+def test_everything_that_is_left_behind_is_noticed(
+    outside: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers, "_SECONDS", 0.2)
+    process = None
+    shared = None
+    with leftovers.nothing_left(outside) as left:
+        if fault == "process":
+            process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        elif fault == "temporary file":
+            tempfile.mkstemp()
+        elif fault == "shared memory":
+            with tempfile.NamedTemporaryFile(dir=leftovers.SHARED_MEMORY, delete=False) as file:
+                shared = Path(file.name)
+        elif fault == "new file":
+            (outside / "new").write_text("x")
+        elif fault == "changed file":
+            (outside / "file").write_text("after")
+    try:
+        if fault == "nothing":
+            assert left == []
+        else:
+            assert len(left) == 1
+            assert fault.split()[-1] in left[0]
+    finally:
+        if process is not None:
+            process.kill()
+            process.wait()
+        if shared is not None:
+            shared.unlink()

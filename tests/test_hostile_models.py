@@ -1,0 +1,82 @@
+"""Keras files that carry code are refused before any of it runs, unless they are trusted."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fixtures.outcomes import Kind
+from fixtures.workers.client import Answer, Failure, Limits, Server, Worker
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENT = Limits(seconds=120, memory_bytes=4 << 30)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, str]]:
+    """Folder of the files, the file that their code would create, and the loader's verdicts."""
+    folder = tmp_path_factory.mktemp("hostile models ü")
+    marker = tmp_path_factory.mktemp("elsewhere") / "executed"
+    script = ROOT / "tests" / "make_hostile_models.py"
+    done = subprocess.run(
+        [sys.executable, script, folder, marker], check=True, capture_output=True, text=True
+    )
+    return folder, marker, json.loads(done.stdout.splitlines()[-1])
+
+
+def test_every_form_of_code_is_named(hostile: tuple[Path, Path, dict[str, str]]) -> None:
+    judged = hostile[2]
+    expected = {"escaped.h5": "Lambda layer", "module.keras": "'hostile_module'"}
+    expected |= {"function.keras": "module 'os'", "inside.keras": "'os.system'"}
+    expected |= {"operation.keras": "tf.io.write_file", "writing-saved": "WriteFile"}
+    for name in ("direct", "wrapped", "nested"):
+        expected |= {f"{name}{form}": "Lambda layer" for form in (".keras", ".h5", "-saved")}
+    plain = {f"plain{form}" for form in (".keras", ".h5", "-saved")}
+    assert set(judged) == plain | set(expected)
+    for name, reason in expected.items():
+        assert reason in judged[name], name
+    for name in plain:
+        assert judged[name] == "", "a model without code"
+
+
+def test_no_code_runs_in_a_worker_unless_the_file_is_trusted(
+    hostile: tuple[Path, Path, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, marker, judged = hostile
+    # The module that a file names can be found: a loader that imported it would run it.
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    server = Server(("keras",))
+    worker = Worker(server, "keras", PATIENT)
+
+    def build(name: str, trusted: bool) -> Answer | Failure:
+        return worker.call(
+            "build",
+            key=f"{name} {trusted}",
+            folder=str(tmp_path),
+            trusted=trusted,
+            path=str(folder / name),
+        )
+
+    try:
+        for name, reason in judged.items():
+            answer = build(name, trusted=False)
+            if reason:
+                assert isinstance(answer, Failure), name
+                assert answer.kind is Kind.REFUSED
+                assert "--trusted" in answer.message
+            else:
+                assert isinstance(answer, Answer), name
+            assert not marker.exists(), f"{name} was executed"
+        # The payloads are no duds: each of these runs where the user trusts the file.
+        for name in ("escaped.h5", "nested.h5", "module.keras"):
+            build(name, trusted=True)
+            assert marker.exists(), f"{name} should have run"
+            os.unlink(marker)
+    finally:
+        worker.close()
+        server.close()
