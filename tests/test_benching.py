@@ -16,12 +16,13 @@ from fixtures import bench_exhibit, exhibits, instructions, scaling
 from fixtures.bench_cases import bench_cases
 from fixtures.bench_exhibit import Findings
 from fixtures.benching import MOST_SECONDS, BenchCase, Benches, Figure, Machine, NotTimed, timed_of
-from fixtures.cases import Case
+from fixtures.cases import Case, Measured
 from fixtures.lab import Lab
 from fixtures.material import Settings
 from fixtures.operator_models_read import FoundLstm
+from fixtures.outcomes import Kind, Outcome, Phase
 from fixtures.overhead import Isolation, Judged, added
-from fixtures.recipes import RECIPES
+from fixtures.recipes import AS_CONVERTED, RECIPES
 from fixtures.runtimes import ARENA_BYTES, RUNTIMES
 from fixtures.selection import select
 from fixtures.subjects import Subject
@@ -135,6 +136,38 @@ def test_a_wrong_model_is_not_timed(benches: Benches) -> None:
     case = Case("bench_invoke", subject, RECIPES["dynamic-range"], RUNTIMES["tflm"])
     with pytest.raises(NotTimed, match=r"units-64/dynamic-range/tflm is not timed: .*diverged"):
         benches.time(BenchCase(case, "steady"))
+
+
+def test_a_lone_flatbuffer_on_which_runtimes_part_is_not_timed(
+    benches: Benches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TFLite agrees with itself; what TFLite Micro answers decides."""
+    path = tmp_path / "lone.tflite"
+    path.write_bytes(scaling.model("float32", **scaling.SIZES)[0])
+    subject = Subject("lone.tflite", "tflite", path=path)
+    case = Case("bench_invoke", subject, AS_CONVERTED, RUNTIMES["tflite"])
+    assert benches.time(BenchCase(case, "steady")).figure.seconds > 0
+    ends = {"tflite": Kind.AGREED, "tflm": Kind.DIVERGED}
+
+    def parity(case: Case) -> Measured:
+        assert case.runtime is not None
+        return Measured(Outcome(Phase.COMPARE, ends[case.runtime.name], "far off"))
+
+    monkeypatch.setattr(benches.lab, "parity", parity)
+    with pytest.raises(NotTimed, match="far off"):
+        benches.time(BenchCase(case, "steady"))
+
+
+def test_a_users_model_is_timed_alone(tmp_path: Path) -> None:
+    path = tmp_path / "lone.tflite"
+    path.write_bytes(scaling.model("float32", **scaling.SIZES)[0])
+    command = [*(sys.executable, "-m", "pytest", "suites/bench_invoke.py", "--benchmark-only")]
+    command += ["--collect-only", "-q", "-p", "no:cacheprovider", "--tflite", str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    found = [line for line in done.stdout.splitlines() if "::" in line]
+    assert found, done.stdout
+    assert all("::test_invoke[lone.tflite/" in line for line in found), found
+    assert not any("/keras/" in line for line in found)
 
 
 @pytest.mark.parametrize("runtime", ["keras", "tflite", "tflm"])

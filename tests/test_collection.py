@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -78,18 +78,22 @@ def test_collecting_is_quick_and_imports_no_tensorflow() -> None:
         "heavy = [m for m in ('tensorflow', 'keras', 'tflite_micro') if m in sys.modules]\n"
         "sys.exit(f'imported: {heavy}' if heavy else int(status))\n"
     )
-    began = time.process_time()
     seconds = []
     for _ in range(3):
-        began = time.monotonic()
+        began = _children_seconds()
         done = subprocess.run(
             [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True
         )
-        seconds.append(time.monotonic() - began)
+        seconds.append(_children_seconds() - began)
         assert done.returncode == 0, done.stderr
     assert "tests collected" in done.stdout
-    # About a second on an idle machine; the rest is room for a busy one.
+    # Processor time, which a busy machine does not stretch much: 1.6 s where this was written.
     assert min(seconds) < 4, seconds
+
+
+def _children_seconds() -> float:
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def test_our_options_have_a_group_of_their_own() -> None:

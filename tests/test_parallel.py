@@ -7,11 +7,14 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fixtures import report
 from fixtures.account import Account, add_report, balance
 from fixtures.cache import Store
+from fixtures.merging import merge
 from fixtures.parallel_plugin import unit
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +49,33 @@ def test_two_shards_are_the_whole_and_tear_no_subject() -> None:
     assert sorted(shards[0] + shards[1]) == sorted(whole)
     units = [{unit(nodeid) for nodeid in shard} for shard in shards]
     assert len(units[0] & units[1]) <= 1  # the one that stands where the cut is
+
+
+def test_two_shards_merge_into_the_report_of_one_run(models: Path, tmp_path: Path) -> None:
+    """But for the times and the command line, which were others."""
+
+    def ran(name: str, *options: str) -> Any:
+        command = [*(sys.executable, "-m", "pytest", "suites/", "-q", "-p", "no:cacheprovider")]
+        command += ["--model", str(models / "small.h5"), "--recipe", "float32"]
+        command += ["--cache", str(tmp_path / "cache"), "--report", str(tmp_path / name)]
+        done = subprocess.run(
+            [*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return report.read(tmp_path / name)
+
+    whole = ran("whole")
+    shards = [(group, ran(group, "--splits", "2", "--group", group)) for group in ("1", "2")]
+    assert all(shard["totals"]["expected"] for _, shard in shards)
+    merged = merge(shards)
+    for document in (whole, merged):
+        document.pop("seconds")
+        document["environment"].pop("command")
+        document["environment"].pop("workers")  # a shard may need fewer
+        for case in document["cases"]:
+            for key in ("seconds", "rerun"):
+                case.pop(key)
+    assert merged == whole
 
 
 def test_what_two_processes_want_is_made_once(tmp_path: Path) -> None:
