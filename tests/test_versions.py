@@ -185,6 +185,17 @@ def test_keras_3_is_told_what_would_fuse_with_evidence() -> None:
     assert "unroll=True" in cure
 
 
+def test_a_version_that_was_not_measured_is_told_of_its_neighbours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = {k: v for k, v in version_advice._matrix().items() if not k.startswith("2.19")}
+    monkeypatch.setattr(version_advice, "_matrix", lambda: rows)
+    found = version_advice.advice({"tensorflow": "2.19.1", "keras": "3.15.1"})
+    assert found is not None
+    assert "tf_keras~=2.19.0" in found[1]
+    assert "2.21 tf_keras measured: fused, TFLite Micro agrees" in found[1]
+
+
 def test_keras_2_and_tf_keras_need_no_advice() -> None:
     assert version_advice.advice({"tensorflow": "2.15.1", "keras": "2.15.0"}) is None
     assert version_advice.advice({"tensorflow": "2.21.0", "keras": "2.21.0"}) is None
