@@ -1,5 +1,6 @@
 # make conformance   set up, run every variant × recipe × runtime, gate a real model
 # make test          set up, lint, types, the harness's own tests
+# make fuzz          corrupt 10,080 flatbuffers: all runtimes, the reader, the gate (hours)
 # make lock          resolve requirements/*.in again (needs uv)
 
 SHELL := /bin/bash
@@ -15,7 +16,7 @@ ARGS ?=
 DIGITS := examples/digits/out
 SHORT := last/ or sequences/ or bidirectional-concat/ or gru/ or digits/
 
-.PHONY: help conformance conformance-short test matrix lock clean
+.PHONY: help conformance conformance-short test fuzz matrix lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -35,6 +36,10 @@ test: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/ -ra -n 2 $(ARGS)
+
+# Every kind of corruption, in turn, of every base: 240 times. ARGS="--count N --seed N" for others.
+fuzz: .venv/.run
+	$(BIN)/python -m fixtures.fuzz_flatbuffers --count 10080 --gate 200 $(ARGS)
 
 # Rewrites the README's support matrix from the registry.
 matrix: .venv/.run
