@@ -4,6 +4,7 @@
 # make versions      measure which TensorFlow, Keras and runtime versions work (ROWS="2.19 tf_keras")
 # make ophint        build the legacy golden models again (needs Python 3.7)
 # make mutants       mutation testing of the oracles and the comparison (long)
+# make fuzz          corrupt 10,080 flatbuffers: all runtimes, the reader, the gate (hours)
 # make lock          resolve requirements/*.in again (needs uv)
 
 SHELL := /bin/bash
@@ -19,8 +20,8 @@ ARGS ?=
 DIGITS := examples/digits/out
 SHORT := last/ or sequences/ or bidirectional-concat/ or gru/ or digits/
 
-.PHONY: help conformance conformance-short test certify certificate mutants matrix versions ophint \
-	lock clean
+.PHONY: help conformance conformance-short test certify certificate mutants fuzz matrix versions \
+	ophint lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -53,6 +54,9 @@ certificate: .venv/.run
 mutants: .venv/.mutants
 	$(BIN)/mutmut run $(ARGS)
 	$(BIN)/python -m tools.mutants --write
+# Every kind of corruption, in turn, of every base: 240 times. ARGS="--count N --seed N" for others.
+fuzz: .venv/.run
+	$(BIN)/python -m fixtures.fuzz_flatbuffers --count 10080 --gate 200 $(ARGS)
 
 # Rewrites the README's support matrix from the registry.
 matrix: .venv/.run

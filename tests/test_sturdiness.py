@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What a run may take to end after Ctrl-C, on a busy machine.
-PROMPTLY = 30.0
+PROMPTLY = 15.0
 
 
 def _command(models: Path, out: Path, *more: str | Path) -> list[str]:

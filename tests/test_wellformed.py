@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from fixtures.operator_models import OperatorLstm, build
-from fixtures.wellformed import damage
+from fixtures.wellformed import damage, refuse_reaching_out
 from fixtures.workers.client import Answer, Server, Worker
 
 
@@ -113,3 +113,9 @@ def test_damage_is_named(
     document = copy.deepcopy(describe(FLOAT))
     change(document)
     assert message in damage(document, len(FLOAT))
+
+
+def test_an_operation_that_touches_files_is_refused() -> None:
+    refuse_reaching_out(["FlexTensorListReserve", "WriteFile", "FULLY_CONNECTED"])
+    with pytest.raises(ValueError, match=r"WriteFile.*--trusted"):
+        refuse_reaching_out(["FULLY_CONNECTED", "FlexWriteFile"])

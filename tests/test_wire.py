@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -67,6 +68,38 @@ def test_noise_is_no_frame(pair: Pair) -> None:
     pair[0].sendall(struct.pack("<II", 0xFFFFFFFF, 1))
     with pytest.raises(wire.ProtocolError, match="announces"):
         wire.receive(pair[1])
+
+
+def _frame(document: bytes, count: int) -> bytes:
+    return struct.pack("<II", len(document), count) + document
+
+
+@pytest.mark.parametrize(
+    ("document", "count"),
+    [
+        (b"", 0),
+        (b"\xff\xfe", 0),
+        (b"[]", 0),
+        (b"{", 0),
+        (b"[" * 100_000, 0),
+        (b'{"v": 1}', 0),
+        (b'{"v": 1, "arrays": 3}', 3),
+        (b'{"v": 1, "arrays": []}', 1),
+        (b'{"v": 1, "arrays": [3]}', 1),
+        (b'{"v": 1, "arrays": [{"name": "a", "dtype": "<f4"}]}', 1),
+        (b'{"v": 1, "arrays": [{"name": "a", "dtype": "nonsense", "shape": [1]}]}', 1),
+        (b'{"v": 1, "arrays": [{"name": "a", "dtype": "O", "shape": [1]}]}', 1),
+        (b'{"v": 1, "arrays": [{"name": "a", "dtype": "<f4", "shape": [-1]}]}', 1),
+        (b'{"v": 1, "arrays": [{"name": "a", "dtype": "<f4", "shape": "x"}]}', 1),
+        (b'{"v": 1, "arrays": [{"name": "a", "dtype": "<f4", "shape": [1099511627776]}]}', 1),
+    ],
+)
+def test_a_frame_that_makes_no_sense_is_named(pair: Pair, document: bytes, count: int) -> None:
+    sender = threading.Thread(target=pair[0].sendall, args=[_frame(document, count)])
+    sender.start()
+    with pytest.raises(wire.ProtocolError):
+        wire.receive(pair[1])
+    sender.join()
 
 
 def test_a_closed_channel_is_the_end(pair: Pair) -> None:

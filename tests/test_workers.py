@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import tempfile
 import threading
 import time
@@ -89,6 +90,45 @@ def test_a_stopped_worker_is_hung_even_for_a_request_it_does_not_read(worker: Wo
     failure = _failure(worker.call("echo", {"large": np.zeros(32 << 20, np.uint8)}))
     assert failure.kind is Kind.HUNG
     _still_works(worker)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        struct.pack("<II", 0xFFFFFFFF, 1),
+        struct.pack("<II", 4, 0) + b"noise",
+        struct.pack("<II", 2, 7) + b"{}",
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_a_crash(worker: Worker, said: bytes) -> None:
+    failure = _failure(worker.call("babble", hex=said.hex(), limits=Limits(seconds=20)))
+    assert failure.kind is Kind.CRASHED
+    assert "makes no sense" in failure.message
+    _still_works(worker)
+
+
+def test_a_server_that_is_still_importing_is_closed_at_once() -> None:
+    """Ctrl-C must not wait for TensorFlow's import."""
+    server = Server(("keras",))
+    ended: list[object] = []
+
+    def start() -> None:
+        try:
+            server.start()
+        except WorkerUnavailable as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    while server._process is None:
+        time.sleep(0.005)
+    began = time.monotonic()
+    server.close()
+    assert time.monotonic() - began < 1.0
+    thread.join(timeout=5)
+    assert len(ended) == 1
+    with pytest.raises(WorkerUnavailable):
+        server.start()
 
 
 def test_a_starved_worker_answers_late_and_right(worker: Worker) -> None:
