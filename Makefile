@@ -1,6 +1,10 @@
 # make conformance   set up, run every variant × recipe × runtime, gate a real model
 # make test          set up, lint, types, the harness's own tests
 # make fuzz          corrupt 10,080 flatbuffers: all runtimes, the reader, the gate (hours)
+# make certify       every check is seen to kill its faults; make certificate rewrites the table
+# make versions      measure which TensorFlow, Keras and runtime versions work (ROWS="2.19 tf_keras")
+# make ophint        build the legacy golden models again (needs Python 3.7)
+# make mutants       mutation testing of the oracles and the comparison (long)
 # make lock          resolve requirements/*.in again (needs uv)
 
 SHELL := /bin/bash
@@ -16,13 +20,14 @@ ARGS ?=
 DIGITS := examples/digits/out
 SHORT := last/ or sequences/ or bidirectional-concat/ or gru/ or digits/
 
-.PHONY: help conformance conformance-short test fuzz matrix lock clean
+.PHONY: help conformance conformance-short test fuzz certify certificate mutants matrix versions ophint \
+	lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
 
 conformance: .venv/.run
-	$(BIN)/python -m pytest suites/ $(ARGS)
+	$(BIN)/python -m pytest suites/ -n auto $(ARGS)
 	$(BIN)/python -m fixtures.matrix --check report/conformance.json
 	$(BIN)/python -m examples.digits
 
@@ -41,9 +46,35 @@ test: .venv/.dev
 fuzz: .venv/.run
 	$(BIN)/python -m fixtures.fuzz_flatbuffers --count 10080 --gate 200 $(ARGS)
 
+# Every named fault killed, no false alarm, docs/certificate.md up to date.
+certify: .venv/.run
+	$(BIN)/python -m fixtures.certificate $(ARGS)
+
+certificate: .venv/.run
+	$(BIN)/python -m fixtures.certificate --write $(ARGS)
+
+# Thousands of small changes to reference/ and the comparison, each held to the tests that need no
+# runtime. mutmut goes on where it was stopped.
+mutants: .venv/.mutants
+	$(BIN)/mutmut run $(ARGS)
+	$(BIN)/python -m tools.mutants --write
+
 # Rewrites the README's support matrix from the registry.
 matrix: .venv/.run
 	$(BIN)/python -m fixtures.matrix --write
+
+# One environment for each row below .cache/versions, a gigabyte or two each; goes on where an
+# earlier run stopped, and rewrites docs/versions.md.
+ROWS ?=
+versions: .venv/.dev
+	$(BIN)/python -m fixtures.versions --rows "$(ROWS)" $(ARGS)
+
+# OpHint lives in TensorFlow 1.14 to 2.5 only, so its models are made in an environment of their own.
+OPHINT := .cache/versions/ophint
+ophint: .venv/.dev
+	UV_PYTHON_PREFERENCE=only-system $(BIN)/uv venv --quiet --clear --python 3.7 $(OPHINT)
+	$(BIN)/uv pip install --quiet --python $(OPHINT)/bin/python -r tools/ophint/requirements.txt
+	$(OPHINT)/bin/python tools/ophint/build_models.py fixtures/golden/ophint
 
 .venv/bin/python:
 	@if [ -z "$(PYTHON)" ]; then \
@@ -64,8 +95,13 @@ matrix: .venv/.run
 		--require-hashes -r requirements/dev.txt
 	touch $@ .venv/.run
 
+.venv/.mutants: requirements/mutants.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r requirements/mutants.txt
+	touch $@ .venv/.dev .venv/.run
+
 lock:
-	for set in run dev; do \
+	for set in run dev mutants; do \
 		uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.10 \
 			requirements/$$set.in -o requirements/$$set.txt; \
 	done

@@ -12,16 +12,35 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fixtures import hypothesis_profiles, interrupts, limitations, report, summary
+from fixtures import (
+    account,
+    environments,
+    hypothesis_profiles,
+    interrupts,
+    limitations,
+    page,
+    report,
+    report_details,
+    summary,
+)
 from fixtures.cases import Case, Judged, Measured, judge
 from fixtures.exactness import Exactness
 from fixtures.explaining import oracle_counts
 from fixtures.lab import Lab
 from fixtures.material import Settings
-from fixtures.selection import Selection, select
+from fixtures.selection import Selection, select_by
+from fixtures.workers.client import WorkerUnavailable
 
 hypothesis_profiles.register()
-pytest_plugins = ["fixtures.structure_plugin", "fixtures.predictions_plugin"]
+pytest_plugins = [
+    "fixtures.structure_plugin",
+    "fixtures.predictions_plugin",
+    "fixtures.project_plugin",
+    "fixtures.resources_plugin",
+    "fixtures.parallel_plugin",
+    "fixtures.bench_plugin",
+    "fixtures.environments_plugin",
+]
 
 ROOT = Path(__file__).parent
 _RESULT = "conformance"
@@ -32,9 +51,8 @@ _RESULTS = pytest.StashKey[dict[str, Any]]()
 _EXPECTED = pytest.StashKey[list[str]]()
 _SECONDS = pytest.StashKey[Any]()
 _ENVIRONMENT = pytest.StashKey[Any]()
-_BEGAN = pytest.StashKey[float]()
 #: Suites that have nothing to say of one model.
-_OF_INSTALLATIONS = ("test_operators", "test_quantization_laws", "test_recipes")
+_OF_INSTALLATIONS = ("test_golden", "test_operators", "test_quantization_laws", "test_recipes")
 _COUNTS = pytest.StashKey[Any]()
 _WITHOUT_PREMISE = pytest.StashKey[dict[str, Any]]()
 
@@ -64,7 +82,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--deadline",
         type=float,
         metavar="SECONDS",
-        help="processor time of one invoke after which it hangs (1; your own models 30)",
+        help="processor time of one invoke after which it hangs (0.3; your own models 30)",
     )
     group.addoption("--jobs", type=int, default=os.cpu_count(), help="conversions at a time")
 
@@ -72,7 +90,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     option = config.option
     try:
-        selection = select(option.model, option.tflite, option.recipe, option.runtime, option.full)
+        selection = select_by(option)
+        environments.converter(option.converter_python, option.converter_env)
         for name, suffix in (("inputs", "npz"), ("calibration", "npz"), ("labels", "npy")):
             path = getattr(option, name)
             if path is not None and not path.is_file():
@@ -90,7 +109,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_EXPECTED] = []
     config.stash[_SECONDS] = {}
     config.stash[_ENVIRONMENT] = {}
-    config.stash[_BEGAN] = time.monotonic()
     config.stash[_COUNTS] = []
     config.stash[_WITHOUT_PREMISE] = {}
 
@@ -101,6 +119,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ("conversion_case", selection.conversions),
         ("parity_case", selection.parities),
         ("operator_case", selection.operators),
+        ("golden_case", selection.goldens),
         ("structure_case", selection.structures),
         ("quantization_case", selection.quantizations),
     ):
@@ -136,10 +155,12 @@ def _case(item: pytest.Item) -> Case | None:
         "conversion_case",
         "parity_case",
         "operator_case",
+        "golden_case",
         "law_case",
         "structure_case",
         "quantization_case",
         "predictions_case",
+        "resource_case",
     ):
         found = parameters.get(name)
         if isinstance(found, Case):
@@ -149,8 +170,8 @@ def _case(item: pytest.Item) -> Case | None:
 
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """Where cases are carried out. Under xdist each process has its own, and converts what it
-    is handed; alone, conversions run ahead of the tests."""
+    """Where cases are carried out. Under xdist each process has its own, and converts the
+    subjects it is handed; alone, conversions run ahead of the tests."""
     config = request.config
     option = config.option
     settings = Settings(
@@ -162,12 +183,22 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         option.calibration,
         deadline=option.deadline,
         labels=option.labels,
+        budgets=config.stash[report_details.OVERRIDES],
+        converter=environments.converter(option.converter_python, option.converter_env),
     )
     found = Lab(settings)
-    if not hasattr(config, "workerinput"):
-        cases = [case for item in request.session.items if (case := _case(item))]
-        plain = [case for case in cases if type(case) is Case]
-        found.prefetch([case for case in plain if case.subject.kind != "operator"])
+    try:
+        found.check(config.stash[_SELECTION].runtimes)
+    except WorkerUnavailable as error:
+        found.close()
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+    cases = [case for item in request.session.items if (case := _case(item))]
+    apart = ("operator", "golden")
+    plain = [c for c in cases if type(c) is Case and c.subject.kind not in apart]
+    if hasattr(config, "workerinput"):
+        found.plan(plain)
+    else:
+        found.prefetch(plain)
     try:
         yield found
     finally:
@@ -186,12 +217,15 @@ def verdict(request: pytest.FixtureRequest, registry: limitations.Registry) -> A
     """Records how a case ended and fails the test unless it ended as expected."""
 
     def record(case: Case, measured: Measured) -> Judged:
-        asked_for = request.config.stash[_SELECTION].recipes_asked_for
+        asked_for = request.config.stash[_SELECTION].asked_for(case)
         judged = judge(case, measured, registry, asked_for)
-        document = {**judged.document(), "rerun": _rerun(request.config, request.node.nodeid)}
+        judged, details = report_details.judged_with_details(request, judged)
+        rerun = _rerun(request.config, request.node.nodeid, case)
+        document = {**judged.document(), "rerun": rerun, **details}
         request.node.user_properties.append((_RESULT, document))
         if judged.verdict == "failed":
-            pytest.fail(f"{judged.message}\nrerun: {document['rerun']}", pytrace=False)
+            text = report_details.told(judged.message, document)
+            pytest.fail(text, pytrace=False)
         return judged
 
     return record
@@ -214,16 +248,21 @@ def count(request: pytest.FixtureRequest) -> Any:
     return record
 
 
-def _rerun(config: pytest.Config, nodeid: str) -> str:
+def _rerun(config: pytest.Config, nodeid: str, case: Case) -> str:
     """The command that runs one case again, with the options that decide it."""
     option = config.option
     words = ["pytest", nodeid]
-    for name in ("model", "tflite", "recipe", "runtime"):
-        for value in getattr(option, name):
+    for name in ("model", "tflite", "recipe", "runtime", "budget"):
+        for value in report_details.own(getattr(option, name), case):
             words += [f"--{name}", str(value)]
+    for name in ("converter_env", "runtime_python"):
+        for value in getattr(option, name):
+            words += [f"--{name.replace('_', '-')}", str(value)]
     for name in ("inputs", "calibration", "labels", "predictions"):
         if getattr(option, name) is not None:
             words += [f"--{name}", str(getattr(option, name))]
+    if option.converter_python is not None:
+        words += ["--converter-python", str(option.converter_python)]
     if option.seed != 2015:
         words += ["--seed", str(option.seed)]
     words += ["--full"] if option.full else []
@@ -246,7 +285,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_report_teststatus(
     report: pytest.TestReport,
 ) -> tuple[str, str, str] | None:
-    """A limitation that was met is neither a plain pass nor a skip."""
+    """A limitation that was met is neither a plain pass nor a skip, nor is a law without a
+    premise."""
+    if report.skipped and any(name == _INAPPLICABLE for name, _ in report.user_properties):
+        return "not applicable", "-", "NOT APPLICABLE"
     if report.when == "call" and report.passed:
         for name, value in report.user_properties:
             if name == _RESULT and value["verdict"] == "limitation":  # type: ignore[index]
@@ -269,7 +311,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if hasattr(config, "workeroutput"):
         config.workeroutput[_RESULT] = {
             "expected": config.stash[_EXPECTED],
-            "seconds": config.stash[_SECONDS],
+            "seconds": account.of_process(config.stash[_SECONDS]),
             "environment": config.stash[_ENVIRONMENT],
         }
         return
@@ -279,17 +321,22 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     expected = _applicable(config)
     if not expected:
         return
+    began = time.monotonic()
+    path = config.option.report / report.FILE_NAME
     interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
-    path = config.option.report / "conformance.json"
     with interrupts.deferred() as caught:
         try:
-            report.write(_document(config, interrupted), path)
+            stored = report.write(_document(config, interrupted), path)
             if caught:  # Ctrl-C while it was written
-                report.write(_document(config, True), path)
+                stored = report.write(_document(config, True), path)
                 session.exitstatus = pytest.ExitCode.INTERRUPTED
-        except OSError as error:
+            report_details.publish(config, stored)
+        except (OSError, ValueError) as error:
             config.stash[_ENVIRONMENT]["report_error"] = str(error)
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        finally:
+            alone = not config.getoption("numprocesses", None)
+            account.add_report(config.stash[_SECONDS], time.monotonic() - began, alone)
     untested = [nodeid for nodeid in expected if nodeid not in results]
     if untested and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -312,20 +359,17 @@ def _document(config: pytest.Config, interrupted: bool) -> dict[str, Any]:
     environment = report.environment(
         config.option.seed, report.command_line(), config.stash[_ENVIRONMENT]
     )
-    seconds = {**config.stash[_SECONDS], "wall": time.monotonic() - config.stash[_BEGAN]}
+    seconds = dict(config.stash[_SECONDS])
+    if not config.getoption("numprocesses", None):  # else the workers have given theirs
+        seconds = account.of_process(seconds)
+    seconds["wall"] = account.wall_seconds()
     cases = list(config.stash[_RESULTS].values())
     fuzzed: list[Any] = config.stash[_COUNTS]
     oracles = oracle_counts(cases, fuzzed)
     expected = len(_applicable(config))
-    return report.build(
-        environment,
-        expected,
-        cases,
-        seconds,
-        interrupted,
-        oracles,
-        config.stash[_WITHOUT_PREMISE],
-    )
+    without = config.stash[_WITHOUT_PREMISE]
+    built = report.build(environment, expected, cases, seconds, interrupted, oracles, without)
+    return built | report_details.of_the_run(config, cases)
 
 
 def _applicable(config: pytest.Config) -> list[str]:
@@ -343,18 +387,21 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     console = Console(file=writer, force_terminal=writer.hasmarkup, width=max(60, writer.fullwidth))
     terminalreporter.section("LSTM conformance")
     summary.matrix(console, document["cases"])
-    summary.legend(console)
+    summary.legend(console, document["cases"])
     summary.counts(console, document)
     summary.inapplicable(console, document)
     summary.oracles(console, document["oracles"])
     summary.accuracies(console, document["cases"])
     summary.limitations(console, document["cases"])
+    summary.overrides(console, document)
     summary.failures(console, document["cases"])
     summary.timing(console, document["seconds"])
     error = config.stash[_ENVIRONMENT].get("report_error")
-    path = config.option.report / "conformance.json"
+    path = config.option.report
+    where = f"report: {path / report.FILE_NAME}\npage: {path / page.NAME}"
     console.print(
-        f"the report could not be written: {error}" if error else f"report: {path}",
+        f"not all could be written: {error}" if error else where,
         highlight=False,
         markup=False,
+        soft_wrap=True,
     )

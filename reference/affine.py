@@ -83,7 +83,8 @@ def quantise(
         raise ValueError("NaN has no quantised value")
     scale, zero_point = _along_axis(affine, np.ndim(real))
     low, high = limits(affine.dtype)
-    scaled = np.asarray(real, precision) / scale.astype(precision)
+    with np.errstate(over="ignore"):  # infinity saturates like any other large value
+        scaled = np.asarray(real, precision) / scale.astype(precision)
     scaled = np.clip(scaled, low - zero_point - 1, high - zero_point + 1)
     whole = round_half_away(scaled) if rounding == "half_away" else np.rint(scaled)
     shifted = whole.astype(np.float64) + zero_point

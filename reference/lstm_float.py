@@ -59,12 +59,12 @@ class LstmState(NamedTuple):
 class LstmStep(NamedTuple):
     """Everything one step computed; arrays are [batch, units] but hidden [batch, outputs]."""
 
-    i: Array
-    f: Array
-    candidate: Array
-    o: Array
-    cell: Array
-    hidden: Array
+    i: NDArray[Any]
+    f: NDArray[Any]
+    candidate: NDArray[Any]
+    o: NDArray[Any]
+    cell: NDArray[Any]
+    hidden: NDArray[Any]
 
 
 class LstmRun(NamedTuple):

@@ -31,10 +31,14 @@ from reference.integer_preparation import (
     truncated_steps,
 )
 from reference.integer_weights import IntegerLstm
-from reference.lstm_float import LstmRun, LstmState
+from reference.lstm_float import LstmRun, LstmState, LstmStep
 from reference.profiles import Profile
 
 __all__ = ["lstm_integer", "tanh_is_skipped"]
+
+#: Units × batch × steps whose input is multiplied at once: many steps of a small model, whose
+#: cost is that of calling NumPy, but no more than stays in a processor's cache.
+_CHUNK_NUMBERS = 4096
 
 
 def lstm_integer(
@@ -42,11 +46,13 @@ def lstm_integer(
     x: NDArray[Any],
     profile: Profile,
     initial: LstmState | None = None,
+    keep_steps: bool = False,
 ) -> LstmRun:
     """Run the integer LSTM over whole sequences, exactly as the profile's runtime does.
 
     x: int8 (or int16) [batch, time, features], or [time, batch, features] when time-major.
     initial: quantised; default hidden = zero point of the output state, cell = 0.
+    keep_steps: return what every step computed too: gates in Q0.15, the rest as stored.
     Returns outputs and final states: hidden in the activation dtype, cell int16.
     Raises ValueError for wrong shapes or dtypes, and where the runtime refuses the model.
     """
@@ -60,24 +66,30 @@ def lstm_integer(
     time, batch, _ = steps.shape
     hidden, cell = _initial_state(model, batch, initial)
     outputs = np.empty((time, batch, model.outputs), model.activation_dtype)
-    for t in range(time):
-        hidden, cell = _step(model, profile, prepared, steps[t], hidden, cell)
-        outputs[t] = hidden
+    kept: list[LstmStep] = []
+    chunk = max(1, _CHUNK_NUMBERS // max(1, batch * model.units))
+    for start in range(0, time, chunk):
+        from_input = _input_arguments(model, prepared, steps[start : start + chunk])
+        for t, arguments in enumerate(from_input, start):
+            step = _step(model, profile, prepared, arguments, hidden, cell)
+            outputs[t] = hidden = step.hidden
+            cell = step.cell
+            if keep_steps:
+                kept.append(step)
     ordered = outputs if model.time_major else outputs.swapaxes(0, 1)
     final = LstmState(hidden.astype(model.activation_dtype), cell.astype(np.int16))
-    return LstmRun(ordered, final, ())
+    return LstmRun(ordered, final, tuple(kept))
 
 
 def _step(
     model: IntegerLstm,
     profile: Profile,
     prepared: Prepared,
-    x: NDArray[Any],
+    from_input: Int64,
     hidden: Int64,
     cell: Int64,
-) -> tuple[Int64, Int64]:
-    """One step; x [batch, features], hidden [batch, outputs], cell [batch, units]."""
-    from_input = _input_arguments(model, prepared, x)
+) -> LstmStep:
+    """One step; from_input [gates, batch, units], hidden [batch, outputs], cell [batch, units]."""
     centred = hidden - model.output_state_zero_point
     accumulators = _matmul(centred, prepared.recurrent_kernel)
     recurrent = _rescale(model, accumulators, prepared.recurrent_multiplier)
@@ -101,16 +113,21 @@ def _step(
     rescaled = multiply_double_rounding(o * squashed, prepared.hidden_multiplier)
     _, zero_point = hidden_quantisation(model, profile)
     hidden = saturate(rescaled + zero_point, model.activation_dtype)
-    return (hidden if model.projection is None else _project(model, profile, hidden)), cell
+    hidden = hidden if model.projection is None else _project(model, profile, hidden)
+    return LstmStep(i, f, candidate, o, cell, hidden)
 
 
 def _input_arguments(model: IntegerLstm, prepared: Prepared, x: NDArray[Any]) -> Int64:
-    """The input's share of every gate's argument, int16 range, [gates, batch, units]."""
-    centred = x.astype(np.int64) - model.input_zero_point
+    """The input's share of every gate's argument, int16 range, [time, gates, batch, units].
+
+    x: [time, batch, features]; no step's share depends on another step."""
+    time, batch, features = x.shape
+    centred = x.reshape(time * batch, features).astype(np.int64) - model.input_zero_point
     accumulators = _matmul(centred, prepared.input_kernel) + prepared.bias
     if model.activation_dtype == "int8":
         accumulators = wrap_int32(accumulators)
-    return saturate(_rescale(model, accumulators, prepared.input_multiplier), "int16")
+    rescaled = saturate(_rescale(model, accumulators, prepared.input_multiplier), "int16")
+    return rescaled.reshape(len(rescaled), time, batch, -1).swapaxes(0, 1)
 
 
 def _new_cell(model: IntegerLstm, profile: Profile, kept: Int64, added: Int64) -> Int64:

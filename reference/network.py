@@ -15,11 +15,13 @@ import numpy as np
 from reference.network_config import options
 from reference.network_hooks import Array, Hooks, UnsupportedLayer
 from reference.network_layers import LAYERS, Function, Layer, Run, Tensor
+from reference.network_merging import MERGING
+from reference.network_pooling import POOLING
 from reference.network_recurrent import RECURRENT
 
 __all__ = ["Hooks", "UnsupportedLayer", "evaluate", "run"]
 
-_FUNCTIONS: dict[str, Function] = {**LAYERS, **RECURRENT}
+_FUNCTIONS: dict[str, Function] = {**LAYERS, **MERGING, **POOLING, **RECURRENT}
 _MOST_STATES = 64
 
 

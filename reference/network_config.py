@@ -33,6 +33,13 @@ _CONV: dict[str, Any] = {
     "data_format": "channels_last",
     "dilation_rate": 1,
 }
+_POOL: dict[str, Any] = {
+    "pool_size": 2,
+    "strides": (),
+    "padding": "valid",
+    "data_format": "channels_last",
+}
+_GLOBAL: dict[str, Any] = {"keepdims": False, "data_format": "channels_last"}
 
 #: Options that decide a layer's value, or how it is converted, with Keras's defaults. None:
 #: Keras has no default either.
@@ -40,27 +47,47 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "Activation": {"activation": None},
         "Add": {},
+        "AlphaDropout": {},
+        "Average": {},
+        "AveragePooling1D": _POOL,
+        "BatchNormalization": {"axis": -1, "epsilon": 1e-3, "center": True, "scale": True},
         "Bidirectional": {"layer": None, "merge_mode": "concat", "backward_layer": {}},
         "Concatenate": {"axis": -1},
         "Conv1D": {**_CONV, "groups": 1, "activation": "linear", "use_bias": True},
         "ConvLSTM1D": {**_RNN, **_CONV, **_TANH, "recurrent_activation": "hard_sigmoid"},
+        "Cropping1D": {"cropping": (1, 1)},
         "Dense": _DENSE,
         "Dropout": {},
         "Embedding": {"input_dim": None, "output_dim": None, "mask_zero": False},
         "Flatten": {"data_format": "channels_last"},
         "GRU": {**_RNN, **_GATED, "reset_after": True},
         "GRUCell": {**_GATED, "reset_after": True},
+        "GaussianDropout": {},
+        "GaussianNoise": {},
+        "GlobalAveragePooling1D": _GLOBAL,
+        "GlobalMaxPooling1D": _GLOBAL,
         "LSTM": {**_RNN, **_GATED},
         "LSTMCell": _GATED,
         "LayerNormalization": {"axis": [-1], "epsilon": 1e-3, "center": True, "scale": True},
+        "LeakyReLU": {"alpha": 0.3},
         "Masking": {"mask_value": 0.0},
+        "MaxPooling1D": _POOL,
+        "Maximum": {},
+        "Minimum": {},
+        "Multiply": {},
         "Permute": {"dims": None},
         "RNN": {**_RNN, "cell": None},
+        "ReLU": {"max_value": (), "negative_slope": 0.0, "threshold": 0.0},
+        "RepeatVector": {"n": None},
         "Reshape": {"target_shape": None},
         "SimpleRNN": {**_RNN, **_CELL},
         "SimpleRNNCell": _CELL,
+        "Softmax": {"axis": -1},
+        "SpatialDropout1D": {},
         "StackedRNNCells": {"cells": None},
+        "Subtract": {},
         "TimeDistributed": {"layer": None},
+        "ZeroPadding1D": {"padding": (1, 1)},
     }
 )
 
@@ -76,6 +103,11 @@ HARMLESS = frozenset(
         "unit_forget_bias",
         "dropout",
         "rate",
+        "stddev",
+        "momentum",
+        "renorm",
+        "synchronized",
+        *(f"moving_{part}_initializer" for part in ("mean", "variance")),
         "noise_shape",
         "seed",
         *(f"{part}_initializer" for part in ("kernel", "recurrent", "bias", "beta", "gamma")),
@@ -106,6 +138,9 @@ _ONLY: Mapping[str, tuple[Any, ...]] = MappingProxyType(
     }
 )
 
+#: Options that are numbers in one layer and a choice in others.
+_NUMBERS = frozenset({("ZeroPadding1D", "padding")})
+
 
 def options(name: str, layer: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """All deciding options of a layer, defaults filled in.
@@ -122,7 +157,7 @@ def options(name: str, layer: str, config: Mapping[str, Any]) -> dict[str, Any]:
             found[key] = value
         elif key not in HARMLESS and key not in _ABOUT_TENSORS:
             raise UnsupportedLayer(f"{what}: unknown option {key}={value!r}")
-        allowed = _ONLY.get(key)
+        allowed = None if (layer, key) in _NUMBERS else _ONLY.get(key)
         if allowed is not None and not _among(value, allowed):
             raise UnsupportedLayer(f"{what}: {key}={value!r} is not implemented")
     missing = [k for k, v in found.items() if v is None and known[k] is None and k not in config]

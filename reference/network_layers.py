@@ -227,28 +227,6 @@ def permute(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
     return [Tensor(x.transpose(*range(LEAD + 1), *(LEAD + d for d in layer.options["dims"])))]
 
 
-def concatenate(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
-    """Joined along an axis counted without trials and samples; masks are combined by and."""
-    ndim, trials = inputs[0].value.ndim, max(len(x.value) for x in inputs)
-    axis = layer.options["axis"]
-    axis = axis + LEAD if axis >= 0 else axis + ndim
-    values = [np.broadcast_to(x.value, (trials, *x.value.shape[1:])) for x in inputs]
-    masks = [x.mask for x in inputs if x.mask is not None]
-    if masks and axis != ndim - 1:
-        raise UnsupportedLayer(f"layer {layer.name!r}: masks joined along axis {axis - LEAD}")
-    result = run.hooks.tensor(layer.name, np.concatenate(values, axis))
-    return [Tensor(result, np.logical_and.reduce(np.broadcast_arrays(*masks)) if masks else None)]
-
-
-def add(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
-    """The sum of inputs of one shape; masks are combined by and."""
-    if len({x.value.shape[1:] for x in inputs}) != 1:
-        raise UnsupportedLayer(f"layer {layer.name!r} (Add): inputs of several shapes")
-    result = summed(run, layer.name, [x.value for x in inputs])
-    masks = [x.mask for x in inputs if x.mask is not None]
-    return [Tensor(result, np.logical_and.reduce(np.broadcast_arrays(*masks)) if masks else None)]
-
-
 def summed(run: Run, name: str, values: Sequence[Array]) -> Array:
     """A sum of arrays as a tensor of its own."""
     result: Array = sum(values[1:], start=values[0])
@@ -280,7 +258,9 @@ SIMPLE: dict[str, Function] = {
     "Activation": activation,
     "Conv1D": conv_1d,
     "Dense": dense,
-    "Dropout": dropout,
+    **dict.fromkeys(
+        ("Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout"), dropout
+    ),
     "Flatten": flatten,
     "LayerNormalization": layer_normalization,
     "Permute": permute,
@@ -289,8 +269,6 @@ SIMPLE: dict[str, Function] = {
 
 LAYERS: dict[str, Function] = {
     **SIMPLE,
-    "Add": add,
-    "Concatenate": concatenate,
     "Embedding": embedding,
     "Masking": masking,
     "TimeDistributed": time_distributed,

@@ -53,6 +53,9 @@ TFLITE_2_15 = Profile(
     vanishing_cell_clip="ignored",
 )
 
+#: Measured: the integer LSTM of ai-edge-litert 2.3.0 is that of TensorFlow 2.15.1 in every factor.
+LITERT_2_3 = replace(TFLITE_2_15, name="LiteRT 2.3.0")
+
 TFLM = Profile(
     name="TensorFlow Lite Micro",
     scale_product="float64",

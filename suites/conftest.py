@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from fixtures import law_limitations, limitations
+from fixtures import law_limitations, limitations, report_details
 from fixtures.cases import Case, Judged
 from fixtures.lab import Lab
 from fixtures.law_cases import LAWS, LawCase, cases_of, judge, recognised, registered
 from fixtures.law_models import Inapplicable
 from fixtures.laws import Meter
-from fixtures.selection import select
+from fixtures.selection import select_by
 from fixtures.workbench import Workbench
 
 
@@ -32,7 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "law_case" not in metafunc.fixturenames:
         return
     option = metafunc.config.option
-    selection = select(option.model, option.tflite, option.recipe, option.runtime, option.full)
+    selection = select_by(option)
     name = metafunc.function.__name__.removeprefix("test_").replace("_", "-")
     cases = cases_of(suite, name, selection)
     metafunc.parametrize("law_case", [pytest.param(case, id=case.id) for case in cases])
@@ -132,7 +132,8 @@ def _record(
     request: pytest.FixtureRequest, judged: Judged, document: dict[str, Any], example: str
 ) -> None:
     """Put a case into the report and fail its test if it failed."""
-    document["rerun"] = _rerun(request, example)
+    judged, worse = report_details.held_to_baseline(request.config, judged, document)
+    document |= {**worse, "rerun": _rerun(request, example)}
     request.node.user_properties.append(("conformance", document))
     if judged.verdict == "failed":
         law = LAWS.get(document["law"])

@@ -28,10 +28,11 @@ def test_operator(
 @pytest.mark.parametrize(
     ("runtime", "kind", "share"),
     [
-        ("tflite", "int8", 4),
-        ("tflite-reference", "int8", 1),  # the same kernel behind another resolver
-        ("tflm", "int8", 4),
-        ("tflm", "int16x8", 2),
+        ("tflite", "int8", 3),
+        ("tflite-reference", "int8", 3),  # the same kernel behind another resolver
+        ("litert", "int8", 3),
+        ("tflm", "int8", 3),
+        ("tflm", "int16x8", 4),
     ],
 )
 def test_fuzz(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from fixtures.calibration import sample_findings
+from fixtures.calibration import dependence_findings, sample_findings
 from fixtures.comparison import Allowed, compare
 from fixtures.converting import inspect
 from fixtures.findings import errors
@@ -135,6 +135,22 @@ def test_truncation_is_half_a_step_off_on_average(published: Published) -> None:
     steps = real / scale + zero_point
     assert np.abs(rounded - steps).max() <= 0.5 + 2.0**-16
     assert np.abs(truncated - steps).mean() > 1.8 * np.abs(rounded - steps).mean()
+
+
+@pytest.mark.parametrize("form", ["reversed-samples", "half-of-the-samples"])
+def test_scales_depend_on_the_order_and_number_of_samples(
+    form: str, published: Published, inspector: Worker
+) -> None:
+    """The calibrator does not reset an LSTM's state between samples: no part of the range is
+    lost, and the scales are others. The gate says by how much for a model of the user's."""
+    whole, other = (
+        inspect(inspector, published.convert(CORRECTED[name]).arrays["tflite"]).structure
+        for name in ("corrected-int8", form)
+    )
+    assert whole is not None
+    (finding,) = dependence_findings(whole, {form: other})
+    assert finding.rule == "calibration-dependence"
+    assert finding.where
 
 
 def test_a_model_that_was_saved_as_h5_converts_to_the_same_bytes(published: Published) -> None:

@@ -24,8 +24,9 @@ def main(folder: Path) -> None:
     hidden = layers.LSTM(4)(x)
     code = tf.keras.Model(x, layers.Lambda(lambda value: value * 2)(hidden))
     code.save(folder / "code.keras")
-    unknown = tf.keras.Model(x, layers.GaussianNoise(0.1)(layers.LSTM(4)(x)))
+    unknown = tf.keras.Model(x, layers.UnitNormalization()(layers.LSTM(4)(x)))
     unknown.save(folder / "unknown.keras")
+    _many_layers(tf).save(folder / "many layers.keras")
     words = tf.keras.Sequential(
         [layers.Embedding(30, 6, input_length=5), layers.LSTM(4), layers.Dense(2)]
     )
@@ -41,6 +42,33 @@ def main(folder: Path) -> None:
         trackable.variables_of_the_model = model.variables
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], trackable)
         (folder / f"{name}.tflite").write_bytes(converter.convert())
+
+
+def _many_layers(tf):
+    """A layer of every kind that models have around an LSTM."""
+    import numpy as np
+
+    layers = tf.keras.layers
+    x = tf.keras.Input((12, 3), name="sensor")
+    h = layers.BatchNormalization()(layers.ZeroPadding1D(1)(x))
+    h = layers.MaxPooling1D(2)(layers.ReLU(6.0)(layers.Conv1D(6, 3, padding="same")(h)))
+    h = layers.SpatialDropout1D(0.1)(layers.GaussianNoise(0.1)(h))
+    h = layers.LSTM(6, return_sequences=True)(h)
+    weights = layers.Softmax(axis=1)(layers.Dense(1)(h))
+    h = layers.Multiply()([h, weights])
+    averaged = layers.AveragePooling1D(2, strides=1, padding="same")(h)
+    h = layers.Average()([layers.Cropping1D(1)(h), layers.Cropping1D(1)(averaged)])
+    first, second = layers.GlobalAveragePooling1D()(h), layers.GlobalMaxPooling1D()(h)
+    h = layers.Subtract()([layers.Maximum()([first, second]), layers.Minimum()([first, second])])
+    h = layers.RepeatVector(4)(layers.LeakyReLU(0.2)(h))
+    h = layers.LSTM(5, return_sequences=True)(h)
+    model = tf.keras.Model(x, layers.TimeDistributed(layers.Dense(2))(h))
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            gamma, beta = (1.5, 0.5, 1.0), (0.1, -0.2, 0.0)
+            mean, variance = (0.2, 0.1, -0.1), (0.5, 2.0, 1.0)
+            layer.set_weights([np.array(part) for part in (gamma, beta, mean, variance)])
+    return model
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures.calibration import range_findings, sample_findings
+from fixtures.calibration import dependence_findings, range_findings, sample_findings
 from fixtures.stimuli import for_variant
+from fixtures.structure import Structure
 from fixtures.variants import VARIANTS
 from reference.affine import Affine, quantise
 
@@ -85,3 +86,44 @@ def test_a_constant_input_is_not_called_too_wide() -> None:
     values = np.full((4, 8), 0.25)
     assert len(np.unique(quantise(values, affine))) == 1
     assert range_findings("input 'x'", "x", affine, values) == []
+
+
+def _calibrated(scale: float, name: str = "hidden", size: int = 0) -> Structure:
+    tensor = {
+        "name": name,
+        "dtype": "int8",
+        "shape": [1, 4],
+        "signature": [1, 4],
+        "scale": [scale],
+        "zero_point": [0],
+        "axis": None,
+        "variable": False,
+        "bytes": size,
+    }
+    graph = {"inputs": [0], "outputs": [0], "tensors": [tensor], "operators": []}
+    return Structure({"version": 3, "subgraphs": [graph], "signatures": []})
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (_calibrated(0.01), []),
+        (_calibrated(0.0107), [("calibration-dependence", "note", "off by a factor 1.07")]),
+        (_calibrated(0.0093), [("calibration-dependence", "note", "off by a factor 1.08")]),
+        (_calibrated(0.0049), [("calibration-dependence", "warning", "off by a factor 2.04")]),
+        (_calibrated(0.01, "float"), [("calibration-fragile", "warning", "another graph")]),
+        (None, [("calibration-fragile", "warning", "not at all")]),
+    ],
+)
+def test_scales_that_depend_on_the_samples_are_told(
+    other: Structure | None, said: list[tuple[str, str, str]]
+) -> None:
+    found = dependence_findings(_calibrated(0.01), {"the samples in reverse order": other})
+    assert [(f.rule, f.level) for f in found] == [entry[:2] for entry in said]
+    for finding, (_, _, words) in zip(found, said, strict=True):
+        assert words in finding.message
+
+
+def test_weights_do_not_depend_on_calibration() -> None:
+    """A constant's scale is its own; a bias follows its input's."""
+    assert dependence_findings(_calibrated(1.0, size=16), {"x": _calibrated(2.0, size=16)}) == []

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fixtures.comparison import Allowed, Comparison, compare
-from fixtures.outcomes import Kind
+from fixtures.outcomes import Kind, Phase
 
 Array = NDArray[np.float64]
 
@@ -111,3 +111,80 @@ def test_a_small_fault_that_is_everywhere_fails_by_its_root_mean_square(want: Ar
     got = want.copy()
     got[0, 0, 0, 0] += 0.01
     assert compare([want], [got], [Allowed(0.02, 0.005)]).outcome.agreed
+
+
+def test_the_outcomes_phase_is_compare_whatever_it_is(want: Array) -> None:
+    for got, budget in ((want, 1.0), (want + 2, 1.0), (want[:0], 1.0)):
+        assert compare([want], [got], [Allowed(budget)]).outcome.phase is Phase.COMPARE
+
+
+def test_every_output_must_have_a_budget(want: Array) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        compare([want, want], [want, want], [Allowed(1.0)])
+
+
+def test_integers_are_compared_as_numbers_and_do_not_wrap() -> None:
+    """127 − (−128) is −1 in int8, and the range of such an array is too."""
+    want = np.array([[[-128, 0, 5]], [[127, 3, 5]]], np.int8)
+    got = np.array([[[127, 0, 5]], [[-128, 3, 5]]], np.int8)
+    found = compare([want], [got], [Allowed(10.0)])
+    _diverged(found, "differs by 255")
+    assert found.error == 255.0
+    _diverged(compare([want], [np.full_like(want, 5)], [Allowed(1e3)]), "every value is 5")
+    _diverged(compare([want], [want[[0, 0]]], [Allowed(1e3)]), "the same answer for every sample")
+    assert compare([want], [want.copy()], [Allowed(0.0)]).outcome.agreed
+
+
+def test_all_values_are_counted_and_the_worst_is_told(want: Array) -> None:
+    more = np.stack([want[..., 0]] * 2, -1)
+    found = compare([want, more], [want + 0.1, more + 0.2], [Allowed(1.0), Allowed(1.0)])
+    assert found.values == want.size + more.size
+    assert (found.error, found.budget) == (pytest.approx(0.2), 1.0)
+    assert (found.headroom, found.measure) == (pytest.approx(0.2), "largest")
+    first = compare([want, more], [want + 0.3, more + 0.2], [Allowed(1.0), Allowed(1.0)])
+    assert first.error == pytest.approx(0.3)
+
+
+def test_a_budget_that_is_just_met_is_met() -> None:
+    want = np.array([[0.0, 1.0]])
+    found = compare([want], [want + 0.5], [Allowed(0.5, 0.5)])
+    assert found.outcome.agreed
+    assert (found.headroom, found.measure) == (1.0, "largest")
+    _diverged(compare([want], [want + 0.5], [Allowed(0.25, 1.0)]), "it would pass from 0.5 on")
+
+
+def test_no_budget_and_no_error_is_no_headroom() -> None:
+    want = np.array([[0.0, 1.0]])
+    assert compare([want], [want.copy()], [Allowed(0.0, 0.0)]).headroom == 0.0
+    assert compare([want], [want + 1], [Allowed(0.0, 0.0)]).headroom == float("inf")
+
+
+def test_one_value_is_a_comparison() -> None:
+    """A model with one output of one value: no constant, no emptiness."""
+    one = np.array([[0.25]])
+    found = compare([one], [one + 0.5], [Allowed(1.0)])
+    assert (found.outcome.agreed, found.values, found.error) == (True, 1, 0.5)
+    _diverged(compare([np.empty((1, 0))], [one], [Allowed(1.0)]), "empty")
+    _diverged(compare([one], [np.empty((1, 0))], [Allowed(1.0)]), "empty")
+
+
+def test_two_equal_values_where_they_should_differ_are_constant() -> None:
+    _diverged(compare([np.array([[0.0, 0.1]])], [np.full((1, 2), 0.05)], [Allowed(1.0)]), "0.05")
+
+
+def test_two_samples_that_differ_may_not_have_one_answer() -> None:
+    want = np.array([[0.0, 1.0], [0.5, 1.0]])
+    got = np.array([[0.1, 1.0], [0.1, 1.0]])
+    _diverged(compare([want], [got], [Allowed(1.0)]), "the same answer for every sample")
+    same = np.array([[0.0, 1.0], [0.0, 1.0]])
+    assert compare([same], [same + 0.1], [Allowed(1.0)]).outcome.agreed
+
+
+def test_the_expectation_itself_must_be_finite(want: Array) -> None:
+    bad = want.copy()
+    bad[0, 0, 0, 0] = np.inf
+    _diverged(compare([bad], [want], [Allowed(1.0)]), "the expected output holds NaN or infinity")
+
+
+def test_half_of_the_values_may_be_saturated(want: Array) -> None:
+    assert compare([want], [want], [Allowed(1.0)], [0.5]).outcome.agreed

@@ -68,7 +68,7 @@ def test_a_healthy_model_passes_with_everything_executed(
     assert found.status == 0, found.text
     assert found.report is not None
     totals = found.report["totals"]
-    assert totals["expected"] == totals["executed"] == totals["agreed"] == 29
+    assert totals["expected"] == totals["executed"] == totals["agreed"] == 31
     assert len(found.report["inapplicable"]) == 14
     for case in found.report["cases"]:
         if case["suite"] == "test_parity":
@@ -81,6 +81,22 @@ def test_every_file_form_is_gated(gate: Callable[..., Gate], models: Path, name:
     found = gate("--model", models / name, "--recipe", "float32")
     assert found.status == 0, found.text
     assert found.case("/float32/tflm")["outcome"] == "agreed"
+
+
+def test_the_layers_around_an_lstm_are_held_to_the_oracle(
+    gate: Callable[..., Gate], models: Path
+) -> None:
+    """Pooling, merging and normalising layers: Keras itself and TFLite agree with the float64
+    value (formulas by hand: tests/reference/test_network_pooling.py)."""
+    found = gate(
+        *("--model", models / "many layers.keras", "--recipe", "float32"),
+        *("--runtime", "keras", "--runtime", "tflite", "--runtime", "tflite-no-xnnpack"),
+    )
+    assert found.status == 0, found.text
+    for runtime in ("keras", "tflite", "tflite-no-xnnpack"):
+        case = found.case(f"/float32/{runtime}")
+        assert case["outcome"] == "agreed"
+        assert case["budget"] < 1e-5
 
 
 def test_a_known_limitation_is_named_and_fails_only_where_it_was_asked_for(
@@ -293,5 +309,7 @@ def test_parallel_processes_give_the_same_report(gate: Callable[..., Gate], mode
     for one, other in zip(alone.report["cases"], together.report["cases"], strict=True):
         same = ("id", "phase", "outcome", "verdict", "error", "budget", "values")
         assert {key: one[key] for key in same} == {key: other[key] for key in same}
+    assert alone.report["flatbuffers"] == together.report["flatbuffers"]
+    assert alone.report["flatbuffers"]
     count = alone.report["totals"]["expected"]
     assert f"executed {count} of {count} cases" in together.text.replace("\n", " ")

@@ -11,14 +11,18 @@ import numpy as np
 import pytest
 
 from fixtures import law_limitations
-from fixtures.law_cases import LAWS
+from fixtures.law_cases import LAWS, LawCase, judge
 from fixtures.law_oracles import Prediction, Remembered
-from fixtures.law_search import examine, search
+from fixtures.law_search import examine, search, try_one
 from fixtures.laws import Specimen
 from fixtures.limitations import RegistryError
 from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.recipes import RECIPES
+from fixtures.runtimes import RUNTIMES
 from fixtures.strategies import LABELS, Example, signal
+from fixtures.subjects import Subject
 from fixtures.systems import Feed, Fresh, System, Trace, Traits
+from fixtures.variants import VARIANTS
 from fixtures.workers.client import Failure, Limits, Server, Worker
 from reference.lstm_float import LstmOptions, lstm
 from tests import faulty_systems as faulty
@@ -298,3 +302,26 @@ def test_a_script_that_ends_early_names_its_action() -> None:
     assert isinstance(trace, Trace)
     assert trace.ended is not None
     assert (trace.at, trace.ended.kind) == (1, Kind.REFUSED)
+
+
+def test_a_law_broken_where_its_limitation_says_that_it_holds_fails() -> None:
+    """Whatever the message says: here it is the registered limitation's own."""
+    entry = law_limitations.load().of("poisoning", "sequences", "dynamic-sequence", "tflite")
+    assert entry is not None
+    assert entry.holds_when
+    found = replace(specimen("carried", faulty.SwallowsNan), oracle=None)
+    examined = examine(LAWS["poisoning"], found, entry)
+    assert entry.explains(examined.outcome)
+    assert examined.outside
+    case = LawCase(
+        "test_state",
+        Subject("sequences", "catalogue", variant=VARIANTS["sequences"]),
+        RECIPES["dynamic-sequence"],
+        RUNTIMES["tflite"],
+        law="poisoning",
+    )
+    judged, _ = judge(case, examined, found.meter, entry, 0.0)
+    assert judged.verdict == "failed"
+    assert f"broken where {entry.id} says that it holds" in judged.message
+    pinned = try_one(LAWS["poisoning"], found, entry.example)
+    assert judge(case, pinned, found.meter, entry, 0.0)[0].verdict == "limitation"

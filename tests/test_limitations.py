@@ -159,6 +159,7 @@ def test_every_entry_of_the_registry_decides_a_case_and_no_case_has_two() -> Non
     cases = [(c.subject, c.recipe, c.runtime) for c in selection.conversions()]
     cases += [(c.subject, c.recipe, c.runtime) for c in selection.parities()]
     cases += [(c.subject, c.recipe, c.runtime) for c in selection.operators()]
+    cases += [(c.subject, c.recipe, c.runtime) for c in selection.goldens()]
     unused = registry.unused(cases)
     assert not unused, f"limitations that match nothing: {unused}"
     assert len(registry.limitations) > 5

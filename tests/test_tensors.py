@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from fixtures.structure import Structure
-from fixtures.tensors import from_runtime, saturated_shares, to_runtime
+from fixtures.tensors import (
+    affine_of,
+    from_runtime,
+    largest_in_steps,
+    saturated_shares,
+    to_runtime,
+)
 
 
 def _structure(dtype: str, scale: float, zero_point: int) -> Structure:
@@ -71,3 +77,112 @@ def test_only_what_should_be_inside_counts_as_saturated(want: float, share: floa
     values = np.full((1, 1, 4), -128, np.int8)
     expected = np.full((1, 1, 4), want)
     assert saturated_shares(INT8, (), [values], [expected]) == [share]
+
+
+def test_the_largest_difference_is_in_steps_of_the_output() -> None:
+    want = [np.array([[[0.0, 1.0, -1.0, 0.2]]])]
+    got = [want[0] + np.array([0.0, 0.1, -0.3, 0.0])]
+
+    assert largest_in_steps(INT8, (), got, want) == pytest.approx(3)
+    assert largest_in_steps(INT8, (), [got[0][..., :2]], want) is None
+    assert largest_in_steps(_structure("float32", 0.1, 0), (), got, want) is None
+
+
+def test_a_share_is_of_all_values_and_of_each_output() -> None:
+    values = np.array([[[-128, 127, 3, 4]]], np.int8)
+    inside = np.array([[[0.0, 0.0, 0.0, 0.1]]])
+    assert saturated_shares(INT8, (), [values], [inside]) == [0.5]
+    at_the_ends = np.array([[[-13.1, 12.4, 0.0, 0.1]]])
+    assert saturated_shares(INT8, (), [values], [at_the_ends]) == [0.0]
+
+
+def test_a_value_two_steps_inside_is_not_far_inside() -> None:
+    half = _structure("int8", 0.5, 0)
+    values = np.array([[[-128, 127, 3, 4]]], np.int8)
+    two_steps = np.array([[[-63.0, 62.5, 1.5, 2.0]]])
+    assert saturated_shares(half, (), [values], [two_steps]) == [0.0]
+    further = np.array([[[-62.75, 62.25, 1.5, 2.0]]])
+    assert saturated_shares(half, (), [values], [further]) == [0.5]
+
+
+def test_no_share_where_nothing_can_be_compared() -> None:
+    values = np.full((1, 1, 4), -128, np.int8)
+    plain = _structure("float32", 0.1, 0)
+    assert saturated_shares(plain, (), [values.astype(np.float32)], [np.zeros((1, 1, 4))]) == [0.0]
+    assert saturated_shares(INT8, (), [values], [np.zeros((1, 1, 3))]) == [0.0]
+    assert saturated_shares(INT8, (), [values[:0]], [np.zeros((0, 1, 4))]) == [0.0]
+    with pytest.raises(ValueError, match="zip"):
+        saturated_shares(INT8, (), [values], [])
+
+
+def _two_outputs() -> Structure:
+    """A float output before an int8 one; named b and a."""
+    document = INT8.document
+    (graph,) = document["subgraphs"]
+    tensors = [{**graph["tensors"][0], "name": name} for name in ("x", "b", "a")]
+    tensors[1] = {**tensors[1], "dtype": "float32", "scale": [], "zero_point": []}
+    signature = {
+        "key": "serving_default",
+        "inputs": [["x", 0]],
+        "outputs": [["b", 1], ["a", 2]],
+        "subgraph": 0,
+    }
+    changed = {**graph, "tensors": tensors, "outputs": [1, 2]}
+    return Structure({**document, "subgraphs": [changed], "signatures": [signature]})
+
+
+def test_outputs_go_by_their_names() -> None:
+    structure = _two_outputs()
+    outputs = [np.full((1, 1, 4), 0.5, np.float32), np.full((1, 1, 4), -128, np.int8)]
+    a, b = from_runtime(structure, ("a", "b"), outputs)
+    np.testing.assert_allclose(a, -13.1)
+    np.testing.assert_array_equal(b, outputs[0])
+    wanted = [np.zeros((1, 1, 4)), np.zeros((1, 1, 4))]
+    assert saturated_shares(structure, ("a", "b"), outputs, wanted) == [1.0, 0.0]
+    assert saturated_shares(structure, ("b", "a"), outputs, wanted) == [0.0, 1.0]
+
+
+def test_inputs_go_by_name_or_where_allowed_by_shape() -> None:
+    structure = _two_outputs()
+    x = np.zeros((2, 1, 4), np.float32)
+    assert to_runtime(structure, ["x"], {"x": x})[0].dtype == np.int8
+    with pytest.raises(ValueError, match="expected"):
+        to_runtime(structure, ["other"], {"other": x})
+    (found,) = to_runtime(structure, ["other"], {"other": x}, by_shape=True)
+    assert found.shape == x.shape
+    with pytest.raises(ValueError, match="expected"):
+        to_runtime(structure, ["other"], {"other": np.zeros((2, 1, 5), np.float32)}, by_shape=True)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])
+def test_every_integer_type_has_its_scale(dtype: str) -> None:
+    structure = _structure(dtype, 0.5, 0)
+    affine = affine_of(structure.inputs[0])
+    assert affine is not None
+    assert (affine.scale, affine.zero_point, affine.dtype) == (0.5, 0, dtype)
+    x = np.array([[[1.0, 2.0, 0.0, 1e9]]], np.float32)
+    (found,) = to_runtime(structure, ["x"], {"x": x})
+    assert found.dtype == dtype
+    assert found.ravel()[:3].tolist() == [2, 4, 0]
+    assert found.ravel()[3] == np.iinfo(dtype).max
+
+
+def test_a_tensor_without_scale_or_of_another_type_has_none() -> None:
+    assert affine_of(_structure("float32", 0.5, 0).inputs[0]) is None
+    assert affine_of(_structure("int32", 0.5, 0).inputs[0]) is None
+    document = INT8.document
+    (graph,) = document["subgraphs"]
+    bare = {**graph["tensors"][0], "scale": [], "zero_point": []}
+    structure = Structure({**document, "subgraphs": [{**graph, "tensors": [bare, bare]}]})
+    assert affine_of(structure.inputs[0]) is None
+
+
+def test_inputs_are_divided_in_float32_as_the_operator_does() -> None:
+    """0.15 ÷ 0.1 is just over a tie in float32, and just under it in float64."""
+    scale = float(np.float32(0.1))
+    structure = _structure("int8", scale, 0)
+    x = np.linspace(-12, 12, 4096, dtype=np.float32).reshape(1024, 1, 4)
+    (found,) = to_runtime(structure, ["x"], {"x": x})
+    quotient = (x / np.float32(scale)).astype(np.float64)
+    away = np.trunc(quotient + np.copysign(0.5, quotient))
+    np.testing.assert_array_equal(found, away.clip(-128, 127).astype(np.int8))

@@ -1,4 +1,5 @@
-"""Train the digit model once, then gate it: `python -m examples.digits [--mnist FILE.npz]`.
+"""Train the digit model once, gate it, and write Arduino sketches that predict ten digits:
+`python -m examples.digits [--mnist FILE.npz]`.
 
 Exit status is that of the gate. `--train-again` ignores a model that is already there.
 """
@@ -9,6 +10,10 @@ import argparse
 import subprocess
 import sys
 from pathlib import Path
+
+import numpy as np
+
+from examples.digits import sketch
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -37,7 +42,17 @@ def main() -> int:
         *("--recipe", "float32", "--recipe", "int8"),
         *("--report", str(out / "report")),
     ]
-    return subprocess.run(gate, cwd=ROOT, check=False).returncode
+    status = subprocess.run(gate, cwd=ROOT, check=False).returncode
+    _write_sketches(out)
+    return status
+
+
+def _write_sketches(out: Path) -> None:
+    """One for each recipe whose files for the device the gate has written."""
+    with np.load(out / "heldout.npz") as archive:
+        digits = sketch.ten_digits(archive["image"], np.load(out / "labels.npy"))
+    for device in sorted((out / "report" / "device" / "model.keras").glob("*/resources.json")):
+        print(f"sketch: {sketch.write(device.parent, digits, out / 'sketch')}")
 
 
 if __name__ == "__main__":

@@ -131,6 +131,34 @@ def test_same_padding_puts_the_odd_zero_last() -> None:
     assert found.ravel().tolist() == [3210, 5432, 54]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("elu", [math.expm1(-3.0), math.expm1(-0.25), 0.0, 0.5, 2.5]),
+        ("softplus", [math.log1p(math.exp(v)) for v in (-3.0, -0.25, 0.0, 0.5, 2.5)]),
+        ("softsign", [-0.75, -0.2, 0.0, 1 / 3, 2.5 / 3.5]),
+        ("swish", [v / (1 + math.exp(-v)) for v in (-3.0, -0.25, 0.0, 0.5, 2.5)]),
+        ("relu", [0.0, 0.0, 0.0, 0.5, 2.5]),
+        ("hard_sigmoid", [0.0, 0.45, 0.5, 0.6, 1.0]),
+        ("linear", [-3.0, -0.25, 0.0, 0.5, 2.5]),
+    ],
+)
+def test_activations_by_hand(name: str, value: list[float]) -> None:
+    x = np.array([[[-3.0, -0.25, 0.0, 0.5, 2.5]]])
+    (found,) = layer("Activation", [], x, activation=name)
+    assert found[0, 0] == pytest.approx(value, abs=1e-15)
+
+
+@pytest.mark.parametrize("kind", ["Activation", "Dropout", "Permute", "Flatten", "Reshape"])
+def test_a_layer_of_one_input_names_itself_when_it_gets_two(kind: str) -> None:
+    given = {"activation": "tanh"} if kind == "Activation" else {}
+    given |= {"dims": [2, 1]} if kind == "Permute" else {}
+    given |= {"target_shape": [28]} if kind == "Reshape" else {}
+    both = document(node("several", kind, "x y", **given), x=[7, 4], y=[7, 4])
+    with pytest.raises(UnsupportedLayer, match="'several'"):
+        evaluate(both, {}, {"x": X, "y": X})
+
+
 # Other code of this folder ------------------------------------------------------------------
 
 

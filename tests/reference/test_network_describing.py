@@ -210,7 +210,7 @@ def _twice() -> Config:
         (_called(["_CONSTANT_VALUE", -1, [1.0], {}]), "constant"),
         (_called(source("z")), "'z'"),
         (_called(source("a")), "read each other"),
-        (functional(inlet("x", 4), entry("BatchNormalization", "n", source("x"))), "no such layer"),
+        (functional(inlet("x", 4), entry("UnitNormalization", "n", source("x"))), "no such layer"),
         (functional(inlet("x", 4), entry("Sequential", "m", source("x"), layers=[])), "model"),
         (functional(entry("InputLayer", "x", batch_input_shape=[None, 4], ragged=True)), "ragged"),
     ],

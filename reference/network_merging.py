@@ -1,0 +1,92 @@
+"""Keras 2.15's layers that merge several tensors, in float64 (keras/layers/merging).
+
+Arrays as in reference.network_layers: [trials, samples, batch, …].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from reference.network_hooks import Array, UnsupportedLayer
+from reference.network_layers import LEAD, Function, Layer, Run, Tensor, summed
+
+
+def concatenate(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
+    """Joined along an axis counted without trials and samples; masks are combined by and."""
+    ndim, trials = inputs[0].value.ndim, max(len(x.value) for x in inputs)
+    axis = layer.options["axis"]
+    axis = axis + LEAD if axis >= 0 else axis + ndim
+    values = [np.broadcast_to(x.value, (trials, *x.value.shape[1:])) for x in inputs]
+    if axis != ndim - 1 and any(x.mask is not None for x in inputs):
+        raise UnsupportedLayer(f"layer {layer.name!r}: masks joined along axis {axis - LEAD}")
+    result = run.hooks.tensor(layer.name, np.concatenate(values, axis))
+    return [Tensor(result, _mask(inputs))]
+
+
+def add(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
+    """The sum of the inputs."""
+    return [Tensor(summed(run, layer.name, _values(layer, inputs)), _mask(inputs))]
+
+
+def subtract(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
+    """The first of two inputs less the second."""
+    first, second = _two(layer, inputs)
+    return [Tensor(summed(run, layer.name, [first, -second]), _mask(inputs))]
+
+
+def average(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
+    """The sum of the inputs, divided by their number."""
+    total = summed(run, f"{layer.name}/sum", _values(layer, inputs))
+    return [Tensor(run.hooks.tensor(layer.name, total / len(inputs)), _mask(inputs))]
+
+
+def multiply(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
+    """The product of the inputs, one after the other, each product a tensor of its own."""
+    result, *rest = _values(layer, inputs)
+    for index, factor in enumerate(rest):
+        name = layer.name if index == len(rest) - 1 else f"{layer.name}/{index}"
+        result = run.hooks.tensor(name, run.hooks.function(name, "multiply", result * factor))
+    return [Tensor(result, _mask(inputs))]
+
+
+def _greatest(choose: Callable[[Array, Array], Array]) -> Function:
+    def layer_function(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
+        result, *rest = _values(layer, inputs)
+        for value in rest:
+            result = choose(result, value)
+        return [Tensor(run.hooks.tensor(layer.name, result), _mask(inputs))]
+
+    return layer_function
+
+
+def _two(layer: Layer, inputs: list[Tensor]) -> tuple[Array, Array]:
+    if len(inputs) != 2:
+        raise UnsupportedLayer(f"layer {layer.name!r} ({layer.kind}): {len(inputs)} inputs")
+    first, second = _values(layer, inputs)
+    return first, second
+
+
+def _values(layer: Layer, inputs: list[Tensor]) -> list[Array]:
+    """The inputs, which may be broadcast along axes of size 1 but not to another rank."""
+    if len({x.value.ndim for x in inputs}) != 1:
+        raise UnsupportedLayer(f"layer {layer.name!r} ({layer.kind}): inputs of several ranks")
+    return [x.value for x in inputs]
+
+
+def _mask(inputs: list[Tensor]) -> Array | None:
+    """Masks are combined by and."""
+    masks = [x.mask for x in inputs if x.mask is not None]
+    return np.logical_and.reduce(np.broadcast_arrays(*masks)) if masks else None
+
+
+MERGING: dict[str, Function] = {
+    "Add": add,
+    "Average": average,
+    "Concatenate": concatenate,
+    "Maximum": _greatest(np.maximum),
+    "Minimum": _greatest(np.minimum),
+    "Multiply": multiply,
+    "Subtract": subtract,
+}

@@ -1,0 +1,20 @@
+"""Do the models of another day still answer as they did?
+
+Flatbuffers of TensorFlow 1.15's OpHint with the recorded answers of the session they came from,
+on every runtime; those with the LSTM of 20 inputs also padded to the 24 that TensorFlow Lite
+Micro demands. What today's runtimes refuse, and what that converter dropped, is registered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fixtures import golden_suite
+from fixtures.cases import Case, Judged, Measured
+from fixtures.lab import Lab
+
+
+def test_golden(golden_case: Case, lab: Lab, verdict: Callable[[Case, Measured], Judged]) -> None:
+    with lab.account.time("operators"):
+        measured = golden_suite.measure(golden_case, lab.operators, lab.store)
+    verdict(golden_case, measured)

@@ -1,0 +1,1 @@
+// The library's own header includes nothing that a sketch uses.

@@ -1,0 +1,93 @@
+"""Put the answers of Keras, TensorFlow Lite and TensorFlow Lite Micro on record.
+
+`python -m tests.make_golden [networks] [integers] [derived]` writes tests/reference/golden/: what
+the oracles must say without any of them installed. Needed again when a version of them changes,
+and for a new model in tests/golden_models.py; the derived figures (budgets, ranges) are the
+oracle's own of that day.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fixtures import stimuli
+from fixtures.account import Account
+from fixtures.cache import Store
+from fixtures.converting import Converter
+from fixtures.operator_models import OperatorLstm, build
+from fixtures.operator_runs import OperatorRuntimes
+from fixtures.recipes import RECIPES
+from fixtures.runtimes import RUNTIMES
+from fixtures.subjects import Subject
+from fixtures.workers.client import Server
+from tests.golden_models import integer_operators, networks
+from tests.reference import derived
+from tests.reference.models import integer_input
+
+FOLDER = Path(__file__).parent / "reference" / "golden"
+SAMPLES = 2
+
+
+def keras(heavy: Server, light: Server) -> None:
+    """Weights, inputs and outputs of every network."""
+    converter = Converter(heavy, light, Store(None), Account())
+    arrays, documents = {}, {}
+    for name, variant in networks().items():
+        subject = Subject(name, "catalogue", variant=variant)
+        inputs = stimuli.for_variant(variant, 1, SAMPLES, "stimulus")
+        built = converter.build(subject)
+        run = converter.run_keras(subject, RECIPES["float32"], inputs)
+        if not (built.outcome.agreed and run.outcome.agreed):
+            raise SystemExit(f"{name}: {built.outcome} {run.outcome} {run.outcome.native[-500:]}")
+        arrays |= {f"{name}/weight/{key}": value for key, value in built.weights.items()}
+        arrays |= {f"{name}/input/{key}": value for key, value in inputs.items()}
+        arrays |= {f"{name}/output/{k}": value for k, value in enumerate(run.outputs)}
+        documents[name] = variant.document()
+    converter.close()
+    np.savez_compressed(FOLDER / "networks.npz", **arrays)
+    (FOLDER / "networks.json").write_text(json.dumps(documents, indent=None) + "\n")
+
+
+def integers(heavy: Server, light: Server) -> None:
+    """Outputs and final states of every integer operator on its runtimes."""
+    runtimes = OperatorRuntimes(heavy, light)
+    arrays = {}
+    for name, (model, on) in integer_operators().items():
+        x = integer_input(1, model, batch=3, time=7)
+        batch, time = (x.shape[1], x.shape[0]) if model.time_major else x.shape[:2]
+        made = build(OperatorLstm(model, time, batch))
+        for runtime in on:
+            states = (made.hidden_state, made.cell_state)
+            run = runtimes.run(RUNTIMES[runtime], made.content, [x[np.newaxis]], states)
+            if run.outcome is not None:
+                raise SystemExit(f"{name} on {runtime}: {run.outcome} {run.outcome.native}")
+            found = (run.outputs[0][0], run.states[0][0], run.states[1][0])
+            for what, array in zip(("output", "hidden", "cell"), found, strict=True):
+                arrays[f"{name}/{runtime}/{what}"] = array
+    runtimes.close()
+    np.savez_compressed(FOLDER / "integers.npz", **arrays)
+
+
+def main(parts: Sequence[str]) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    heavy, light = Server(("keras", "tflite-tensors")), Server(("inspect", "tflm-tensors"))
+    try:
+        if "networks" in parts:
+            keras(heavy, light)
+        if "integers" in parts:
+            integers(heavy, light)
+    finally:
+        heavy.close()
+        light.close()
+    if "derived" in parts:
+        text = json.dumps(derived.figures(), separators=(",", ":"))
+        (FOLDER / "derived.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or ["networks", "integers", "derived"])

@@ -1,0 +1,113 @@
+"""The oracles held to what Keras and the runtimes gave, on record: none of them is needed here.
+
+tests/make_golden.py made the records; the suites hold the same oracles to the runtimes live.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reference.blame import attribute
+from reference.lstm_integer import lstm_integer
+from reference.network import evaluate
+from reference.profiles import TFLITE_2_15, TFLM, factors
+from tests.golden_models import integer_operators, networks
+from tests.reference import derived
+from tests.reference.models import integer_input
+
+PROFILES: dict[str, Any] = {"tflite": TFLITE_2_15, "tflm": TFLM}
+#: float32 against float64 on ordinary weights (measured: 2.6e-7), with room for six layers.
+ROUNDING = 2e-6
+
+
+@lru_cache(maxsize=1)
+def _integers() -> dict[str, Any]:
+    with np.load(derived.FOLDER / "integers.npz", allow_pickle=False) as archive:
+        return {key: archive[key] for key in archive.files}
+
+
+@lru_cache(maxsize=1)
+def _derived() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((derived.FOLDER / "derived.json").read_text())
+    return found
+
+
+@pytest.mark.parametrize("name", list(networks()))
+def test_a_network_gives_what_keras_gave(name: str) -> None:
+    document = derived.records()[0][name]
+    assert document == json.loads(json.dumps(networks()[name].document())), "run make_golden"
+    outputs = derived.part(name, "output")
+    found = evaluate(document, derived.part(name, "weight"), derived.part(name, "input"))
+    assert len(found) == len(outputs) > 0
+    for k, value in enumerate(found):
+        want = outputs[str(k)]
+        assert value.shape == want.shape
+        assert np.abs(value - want).max() <= ROUNDING * max(1.0, float(np.abs(want).max()))
+        assert value.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("name", "runtime"),
+    [(name, on) for name, (_, runtimes) in integer_operators().items() for on in runtimes],
+)
+def test_an_integer_operator_gives_what_its_runtime_gave(name: str, runtime: str) -> None:
+    model, _ = integer_operators()[name]
+    run = lstm_integer(model, integer_input(1, model, batch=3, time=7), PROFILES[runtime])
+    found = {"output": run.outputs, "hidden": run.state.hidden, "cell": run.state.cell}
+    for what, got in found.items():
+        want = _integers()[f"{name}/{runtime}/{what}"]
+        assert got.dtype == want.dtype
+        assert np.array_equal(got, want), what
+    # TFLite Micro applies a clip of less than one step: the cell stays 0.
+    constant = (name, runtime) == ("vanishing-clip", "tflm")
+    assert bool(np.ptp(found["output"].astype(np.int64)) == 0) is constant
+
+
+@pytest.mark.parametrize("name", ["plain", "hidden-scale", "output-scale", "clipped"])
+def test_factors_account_for_what_the_runtimes_gave(name: str) -> None:
+    model, _ = integer_operators()[name]
+    x = integer_input(1, model, batch=3, time=7)
+    a, b = (_integers()[f"{name}/{runtime}/output"] for runtime in PROFILES)
+    found = attribute(model, x, TFLITE_2_15, TFLM, a, b)
+    assert (found.values, found.different, found.residual) == (a.size, int((a != b).sum()), 0)
+    assert set(found.by_factor) == set(factors(TFLITE_2_15, TFLM))
+    assert max(found.by_factor.values()) <= found.different <= sum(found.by_factor.values())
+    assert attribute(model, x, TFLITE_2_15, TFLM, a).residual is None
+    assert attribute(model, x, TFLITE_2_15, TFLM, None, b).residual is None
+    wrong_a, wrong_b = a.copy(), b.copy()
+    wrong_a[0, 0, 0] ^= 1
+    wrong_b[0, 0, :2] ^= 1
+    assert attribute(model, x, TFLITE_2_15, TFLM, wrong_a, wrong_b).residual == 3
+
+
+def test_factors_start_from_the_given_state() -> None:
+    model, _ = integer_operators()["plain"]
+    x = integer_input(1, model, batch=3, time=7)
+    state = lstm_integer(model, x, TFLM).state
+    runs = [lstm_integer(model, x, profile, state).outputs for profile in PROFILES.values()]
+    assert attribute(model, x, TFLITE_2_15, TFLM, *runs, state).residual == 0
+    assert attribute(model, x, TFLITE_2_15, TFLM, *runs).residual != 0
+
+
+def _same(found: Any, want: Any) -> None:
+    assert found.keys() == want.keys()
+    for key, values in want.items():
+        assert found[key] == pytest.approx(values, rel=1e-6, abs=1e-300), key
+
+
+@pytest.mark.parametrize("name", derived.BUDGETED)
+def test_budgets_and_ranges_are_those_on_record(name: str) -> None:
+    _same(derived.of_network(name), _derived()["networks"][name])
+
+
+def test_budgets_of_operators_are_those_on_record() -> None:
+    _same(derived.of_operators(), _derived()["operators"])
+
+
+def test_activations_are_those_on_record() -> None:
+    assert derived.tables() == _derived()["tables"]

@@ -1,0 +1,96 @@
+"""The inside of LSTMs: exact values, budgets that rounding keeps and a fault does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from reference.lstm_float import lstm
+from reference.lstm_weights import LstmWeights
+from reference.network_trace import QUANTITIES, trace
+from reference.noise import Scheme, calibrate
+
+UNITS, FEATURES, STEPS = 4, 3, 7
+
+
+def _document(**config: Any) -> dict[str, Any]:
+    node = {
+        "name": "lstm",
+        "class": "LSTM",
+        "config": {"units": UNITS, **config},
+        "inputs": ["x"],
+        "initial_state": [],
+    }
+    entry = {"name": "x", "shape": [STEPS, FEATURES], "dtype": "float32"}
+    return {"inputs": [entry], "nodes": [node], "outputs": ["lstm"]}
+
+
+def _weights(seed: int = 0) -> dict[str, NDArray[Any]]:
+    random = np.random.default_rng(seed)
+    shapes = ((FEATURES, 4 * UNITS), (UNITS, 4 * UNITS), (4 * UNITS,))
+    return {f"lstm/{k}": random.uniform(-1, 1, shape) for k, shape in enumerate(shapes)}
+
+
+X = np.random.default_rng(1).uniform(-1, 1, (1, 2, STEPS, FEATURES))
+
+
+def _traced(scheme: Scheme = "float32", **config: Any) -> Any:
+    document, weights = _document(**config), _weights()
+    ranges = calibrate(document, weights, {"x": X}) if scheme == "int8" else None
+    return trace(document, weights, {"x": X}, ["lstm"], scheme, ranges)["lstm"]
+
+
+@pytest.mark.parametrize("sequences", [False, True])
+def test_every_quantity_is_that_of_the_plain_lstm(sequences: bool) -> None:
+    found = _traced(return_sequences=sequences)
+    w = _weights()
+    parameters = LstmWeights.from_keras(w["lstm/0"], w["lstm/1"], w["lstm/2"])
+    steps = lstm(parameters, X[0], keep_steps=True).steps
+    for name in QUANTITIES:
+        want = np.stack([getattr(step, name) for step in steps])
+        assert found[name].value.shape == (STEPS, 2, UNITS)
+        np.testing.assert_allclose(found[name].value, want, atol=1e-14)
+
+
+def test_a_backward_layer_is_in_the_order_of_computation() -> None:
+    ahead, back = _traced(), _traced(go_backwards=True)
+    first = _weights()
+    parameters = LstmWeights.from_keras(*(first[f"lstm/{k}"] for k in range(3)))
+    steps = lstm(parameters, X[0][:, ::-1], keep_steps=True).steps
+    np.testing.assert_allclose(back["i"].value[0], steps[0].i, atol=1e-14)
+    assert np.abs(ahead["i"].value[0] - back["i"].value[0]).max() > 1e-3
+
+
+def test_float32_stays_within_and_one_weight_leaves_at_its_gate() -> None:
+    found = _traced()
+    w = _weights()
+    plain = LstmWeights.from_keras(w["lstm/0"], w["lstm/1"], w["lstm/2"])
+    changed = w["lstm/1"].copy()
+    changed[2, UNITS + 1] += 1e-3  # the forget gate of unit 1 reads the hidden state of unit 2
+    broken = LstmWeights.from_keras(w["lstm/0"], changed, w["lstm/2"])
+    healthy = lstm(plain, X[0], dtype=np.float32, keep_steps=True).steps
+    for name in QUANTITIES:
+        values = np.stack([getattr(step, name) for step in healthy])
+        error = np.abs(values - found[name].value).max(axis=(1, 2))
+        assert (error <= found[name].budget).all(), name
+    steps = lstm(broken, X[0], keep_steps=True).steps
+    leaves = [
+        (step, name)
+        for step in range(STEPS)
+        for name in QUANTITIES
+        if np.abs(getattr(steps[step], name) - found[name].value[step]).max()
+        > found[name].budget[step]
+    ]
+    assert leaves[0] == (1, "f")  # at step 0 the hidden state is zero
+    unit = np.abs(steps[1].f - found["f"].value[1]).max(axis=0).argmax()
+    assert unit == 1
+
+
+def test_int8_allows_more_than_float32_and_less_than_everything() -> None:
+    coarse, fine = _traced("int8"), _traced()
+    for name in QUANTITIES:
+        assert (coarse[name].budget > 100 * fine[name].budget).all(), name
+        assert (coarse[name].budget < 0.5).all(), name

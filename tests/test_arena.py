@@ -1,0 +1,252 @@
+"""The smallest arena: what is searched is what trying every size finds, on ten subjects, and a
+figure that is one step off is caught."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures.arena import (
+    ALIGNMENT,
+    Arena,
+    ArenaBench,
+    ArenaNotFound,
+    Trial,
+    parse_recorded,
+    same_bits,
+    smallest,
+)
+from fixtures.cases import Case
+from fixtures.lab import Lab
+from fixtures.material import Settings
+from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.recipes import RECIPES
+from fixtures.resources import Model, Unfit, check_arena, model_of
+from fixtures.runtimes import ARENA_BYTES, RUNTIMES
+from fixtures.subjects import Subject
+from fixtures.variants import VARIANTS
+
+#: Float and integer, small and large, and those where the allocator's own total is too few.
+SUBJECTS = (
+    ("last", "float32"),
+    ("last", "int8"),
+    ("digits", "int8"),
+    ("timesteps-1", "float32"),
+    ("timesteps-5", "int8"),
+    ("units-1", "int8"),
+    ("stacked", "int8"),
+    ("embedding", "int8"),
+    ("sequences", "int16x8-rewritten"),
+    ("unroll", "float32"),
+)
+#: How far beyond the boundary every size is tried, in bytes.
+_BEYOND = 1024
+_SHORT = Outcome(Phase.LOAD, Kind.REFUSED, "too few")
+
+Given = Callable[[str, str], Model]
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    found = Lab(Settings(1, None))
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def bench(lab: Lab) -> Iterator[ArenaBench]:
+    found = ArenaBench(lab.light)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def model(lab: Lab) -> Given:
+    known: dict[tuple[str, str], Model] = {}
+
+    def make(name: str, recipe: str) -> Model:
+        if (name, recipe) not in known:
+            subject = Subject(name, "catalogue", variant=VARIANTS[name])
+            tflm = RUNTIMES["tflm"]
+            case = Case("test_resources", subject, RECIPES[recipe], tflm)
+            lab.prefetch([case])
+            material = lab.material(case)
+            assert material.runs["tflm"].outcome is None
+            known[name, recipe] = model_of(case, material, material.runs["tflm"].outputs)
+        return known[name, recipe]
+
+    return make
+
+
+def _search(model: Model, bench: ArenaBench) -> tuple[Arena, int]:
+    """The arena, and what the allocator recorded."""
+    failed, outputs, printed = bench.run(
+        model.data, model.samples, len(model.outputs), ARENA_BYTES, record=True
+    )
+    assert failed is None
+    assert same_bits(outputs, model.outputs)
+    total = parse_recorded(printed).total
+
+    def attempt(size: int) -> Trial:
+        return bench.trial(model.data, model.samples, model.outputs, size)
+
+    return smallest(attempt, total, ARENA_BYTES), total
+
+
+def _brute_force(model: Model, folder: Path, *sizes: int) -> list[int]:
+    """Which of the sizes run, every one of them tried. sizes: first, end, step."""
+    arrays = {"tflite": model.data}
+    arrays |= {f"input/{k}": samples[0] for k, samples in enumerate(model.samples)}
+    arrays |= {f"output/{k}": outputs[0] for k, outputs in enumerate(model.outputs)}
+    np.savez(folder / "model.npz", **arrays)
+    script = Path(__file__).with_name("brute_force_arena.py")
+    command = [sys.executable, script, folder / "model.npz", *map(str, sizes)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [int(word) for word in done.stdout.split()]
+
+
+@pytest.mark.parametrize(("name", "recipe"), SUBJECTS, ids=[f"{a}-{b}" for a, b in SUBJECTS])
+def test_the_search_finds_what_trying_every_size_finds(
+    model: Given, bench: ArenaBench, tmp_path: Path, name: str, recipe: str
+) -> None:
+    subject = model(name, recipe)
+    arena, recorded = _search(subject, bench)
+    running = _brute_force(subject, tmp_path, ALIGNMENT, arena.size + _BEYOND, ALIGNMENT)
+    assert running == list(range(arena.size, arena.size + _BEYOND, ALIGNMENT))
+    assert recorded <= arena.size
+    assert arena.tried < 40
+    check_arena(subject, bench, arena)
+    for wrong in (arena.size - ALIGNMENT, arena.size + ALIGNMENT):
+        with pytest.raises(Unfit, match="bytes of arena are"):
+            check_arena(subject, bench, replace(arena, size=wrong))
+
+
+def test_sixteen_bytes_are_the_step(model: Given, bench: ArenaBench, tmp_path: Path) -> None:
+    """Byte by byte: what is no multiple of the alignment does not help."""
+    subject = model("timesteps-5", "int8")
+    size = _search(subject, bench)[0].size
+    found = _brute_force(subject, tmp_path, size - 40, size + 40, 1)
+    assert found == list(range(size, size + 40))
+
+
+def test_what_the_allocator_records_can_be_too_few(model: Given, bench: ArenaBench) -> None:
+    """Loading needs more for a while than what is in use afterwards."""
+    arena, recorded = _search(model("unroll", "float32"), bench)
+    assert arena.size > 1.3 * recorded
+    arena, recorded = _search(model("digits", "int8"), bench)
+    assert arena.size == recorded
+
+
+def test_the_parts_add_up(model: Given, bench: ArenaBench) -> None:
+    subject = model("digits", "int8")
+    _, _, printed = bench.run(subject.data, subject.samples, 1, ARENA_BYTES, record=True)
+    found = parse_recorded(printed)
+    assert found.head % ALIGNMENT == 0
+    assert sum(size for _, size in found.parts) == found.tail
+    names = [name for name, _ in found.parts]
+    assert {"TfLiteEvalTensor data", "TfLiteTensor variable buffer data"} < set(names)
+    # 28 steps of 20 units and of 28 features in int8 have to be there at once, each aligned.
+    assert found.head >= 28 * 20 + 28 * 28
+
+
+def test_figures_that_contradict_each_other_are_refused() -> None:
+    line = "[RecordingMicroAllocator] Arena allocation {} {} bytes\n"
+    good = line.format("total", 48) + line.format("head", 16) + line.format("tail", 32)
+    part = "[RecordingMicroAllocator] 'x' used {} bytes with alignment overhead (…)\n"
+    assert parse_recorded(good + part.format(30)).parts == (
+        ("x", 30),
+        ("interpreter, allocator and planner", 2),
+    )
+    for bad, message in (
+        ("", "no arena figures"),
+        (good.replace("total 48", "total 64"), "do not add up"),
+        (good + part.format(40), "exceed the tail"),
+        (good.replace("head", "hat"), "no arena figures"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            parse_recorded(bad)
+
+
+def _synthetic(runs: Callable[[int], bool]) -> Callable[[int], Trial]:
+    def attempt(size: int) -> Trial:
+        assert size % ALIGNMENT == 0
+        assert size > 0
+        return Trial(size, None if runs(size // ALIGNMENT) else _SHORT)
+
+    return attempt
+
+
+@given(boundary=st.integers(1, 3000), guess=st.integers(0, 100_000))
+def test_any_boundary_is_found_from_any_guess(boundary: int, guess: int) -> None:
+    arena = smallest(_synthetic(lambda units: units >= boundary), guess, 4096 * ALIGNMENT)
+    assert arena.size == boundary * ALIGNMENT
+    assert (arena.below is None) == (boundary == 1)
+
+
+@given(
+    boundary=st.integers(40, 3000),
+    pocket=st.integers(1, 39),
+    width=st.integers(1, 8),
+    guess=st.integers(0, 60_000),
+)
+def test_a_pocket_of_smaller_sizes_that_run_is_no_boundary(
+    boundary: int, pocket: int, width: int, guess: int
+) -> None:
+    """Whatever the guess hits: a size that runs with larger ones that do not is not relied on,
+    as far as the sizes tried beyond it show. (Their distance doubles up to 1024 units.)"""
+    low = boundary - pocket - width
+
+    def runs(units: int) -> bool:
+        return units >= boundary or low <= units < low + width
+
+    tried: dict[int, bool] = {}
+
+    def recorded(units: int) -> bool:
+        tried[units] = runs(units)
+        return tried[units]
+
+    arena = smallest(_synthetic(recorded), guess, 8192 * ALIGNMENT)
+    found = arena.size // ALIGNMENT
+    assert all(ran for units, ran in tried.items() if units >= found)
+    assert not runs(found - 1) or found == 1
+    if pocket <= 4 and width <= 4:
+        assert found == boundary
+
+
+def test_a_model_that_never_runs_is_said_to() -> None:
+    with pytest.raises(ArenaNotFound, match=r"does not run in 65536 bytes: refused in load"):
+        smallest(_synthetic(lambda _: False), 1000, 65536)
+
+
+def test_another_answer_in_a_small_arena_is_no_run(model: Given, bench: ArenaBench) -> None:
+    subject = model("last", "int8")
+    wrong = tuple(output + np.int8(1) for output in subject.outputs)
+    trial = bench.trial(subject.data, subject.samples, wrong, ARENA_BYTES)
+    assert trial.failure is not None
+    assert trial.failure.kind is Kind.DIVERGED
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        np.array([1.0, np.nan], np.float64),
+        np.array([[1.0, np.nan]], np.float32),
+        np.array([1.0, -np.nan], np.float32),
+        np.array([1.0, 0.0], np.float32),
+    ],
+)
+def test_bits_are_compared_and_not_values(other: Any) -> None:
+    one = np.array([1.0, np.nan], np.float32)
+    assert same_bits([one], [one.copy()])
+    assert not same_bits([one], [other])
+    assert not same_bits([np.float32([0.0])], [np.float32([-0.0])])
+    assert not same_bits([one], [])

@@ -1,0 +1,222 @@
+"""Benchmarks: a wrong model is not timed, noise stays below the threshold, a slowdown does not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fixtures import bench_exhibit, exhibits, instructions, scaling
+from fixtures.bench_cases import bench_cases
+from fixtures.bench_exhibit import Findings
+from fixtures.benching import MOST_SECONDS, BenchCase, Benches, Figure, Machine, NotTimed, timed_of
+from fixtures.cases import Case
+from fixtures.lab import Lab
+from fixtures.material import Settings
+from fixtures.operator_models_read import FoundLstm
+from fixtures.overhead import Isolation, Judged, added
+from fixtures.recipes import RECIPES
+from fixtures.runtimes import ARENA_BYTES, RUNTIMES
+from fixtures.selection import select
+from fixtures.subjects import Subject
+from fixtures.variants import VARIANTS
+from fixtures.workers.client import Answer, Server, Worker
+from reference.lstm_weights import Gates, LstmWeights
+
+ROOT = Path(__file__).resolve().parents[1]
+#: What the README tells users to fail on: half of the slowdown that must be caught.
+THRESHOLD, SLOWDOWN = 0.10, 0.20
+
+
+@pytest.fixture(scope="module")
+def benches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Benches]:
+    lab = Lab(Settings(seed=1, cache=tmp_path_factory.mktemp("cache")))
+    found = Benches(lab, most_seconds=0.5)
+    yield found
+    found.close()
+    lab.close()
+
+
+@pytest.fixture
+def loaded_machine() -> Iterator[None]:
+    """As many busy neighbours as there are processors."""
+    code = "while True: sum(range(100_000))"
+    busy = [
+        subprocess.Popen([sys.executable, "-c", code]) for _ in range(len(os.sched_getaffinity(0)))
+    ]
+    yield
+    for process in busy:
+        process.kill()
+        process.wait()
+
+
+def test_noise_stays_below_the_threshold_and_a_slowdown_does_not(loaded_machine: None) -> None:
+    """Ten repeats on a loaded machine are within the threshold of the first; ten of the same
+    runtime slowed by a fifth are not."""
+    content, x = scaling.model("float32", **scaling.SIZES)
+    server = Server(("drill",))
+    worker = Worker(server, "drill")
+
+    def ratio(slowdown: float) -> float:
+        answer = worker.call(
+            "measure",
+            {"tflite": np.frombuffer(content, np.uint8), "input/0": x[0]},
+            scenario="steady",
+            slowdown=slowdown,
+            most_seconds=MOST_SECONDS,
+            arena_bytes=ARENA_BYTES,
+            outputs=1,
+        )
+        assert isinstance(answer, Answer), answer
+        return timed_of("drill", answer).figure.ratio
+
+    try:
+        before = ratio(0.0)
+        pairs = [(ratio(0.0) / before - 1, ratio(SLOWDOWN) / before - 1) for _ in range(10)]
+    finally:
+        worker.close()
+        server.close()
+    print("plain, slowed:", ", ".join(f"{a:+.1%} {b:+.1%}" for a, b in pairs))
+    assert max(abs(plain) for plain, _ in pairs) < THRESHOLD, pairs
+    assert min(slowed for _, slowed in pairs) > THRESHOLD, pairs
+
+
+_STORED = """
+import os
+import numpy as np
+import pytest
+from fixtures.benching import CLOCK, Figure, Timed
+
+@pytest.mark.benchmark(timer=CLOCK.read)
+def test_one(benchmark):
+    machine, cost = float(os.environ["MACHINE"]), float(os.environ["COST"])
+    samples = machine * cost * np.array([3.0, 1.0, 1.5])
+    calibration = machine * np.array([2.0, 1.0, 1.2])
+    figure = Figure("one", samples.min(), calibration.min(), True, 3)
+    CLOCK.tell(benchmark, Timed(figure, samples, calibration))
+"""
+
+
+@pytest.mark.parametrize(
+    ("machine", "cost", "passes"),
+    [(1.0, 1.05, True), (3.0, 1.0, True), (1.0, 1.2, False), (0.3, 1.2, False)],
+)
+def test_a_stored_run_of_another_machine_is_compared_by_ratio(
+    machine: float, cost: float, passes: bool, tmp_path: Path
+) -> None:
+    """pytest-benchmark's own comparison fails on the ratio to the calibration workload."""
+    (tmp_path / "test_stored.py").write_text(_STORED)
+
+    def run(machine: float, cost: float, *options: str) -> subprocess.CompletedProcess[str]:
+        command = [*(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")]
+        command += [*options, "--benchmark-storage", str(tmp_path / "stored"), "test_stored.py"]
+        environment = {**os.environ, "MACHINE": str(machine), "COST": str(cost)}
+        environment["PYTHONPATH"] = str(ROOT)
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+
+    stored = run(1.0, 1.0, "--benchmark-save=before")
+    assert stored.returncode == 0, stored.stdout + stored.stderr
+    again = run(machine, cost, "--benchmark-compare", "--benchmark-compare-fail=min:10%")
+    text = again.stdout + again.stderr
+    assert (again.returncode == 0) == passes, text
+    assert ("Performance has regressed" in text) != passes
+
+
+def test_a_wrong_model_is_not_timed(benches: Benches) -> None:
+    subject = Subject("units-64", "catalogue", variant=VARIANTS["units-64"])
+    case = Case("bench_invoke", subject, RECIPES["dynamic-range"], RUNTIMES["tflm"])
+    with pytest.raises(NotTimed, match=r"units-64/dynamic-range/tflm is not timed: .*diverged"):
+        benches.time(BenchCase(case, "steady"))
+
+
+@pytest.mark.parametrize("runtime", ["keras", "tflite", "tflm"])
+def test_a_model_that_agrees_is_timed(benches: Benches, runtime: str) -> None:
+    subject = Subject("timesteps-1", "catalogue", variant=VARIANTS["timesteps-1"])
+    case = Case("bench_invoke", subject, RECIPES["float32"], RUNTIMES[runtime])
+    timed = benches.time(BenchCase(case, "step"))
+    assert timed.figure.name == f"timesteps-1/float32/{runtime}/step"
+    assert timed.samples.min() == timed.figure.seconds > 0
+    assert timed.figure.ratio == pytest.approx(timed.calibrated.min() / 25e-6)
+
+
+def test_a_wrong_model_of_the_growth_is_not_timed(
+    benches: Benches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its proof is a comparison with the oracle: swapped gates break it."""
+    right = scaling.lstm_operators
+
+    def swapped(content: bytes) -> list[FoundLstm]:
+        (found,) = right(content)
+        weights = found.parameters
+        assert isinstance(weights, LstmWeights)
+        gates = Gates(*weights.recurrent_kernel[::-1])
+        return [replace(found, parameters=replace(weights, recurrent_kernel=gates))]
+
+    monkeypatch.setattr(scaling, "lstm_operators", swapped)
+    with pytest.raises(NotTimed, match="tflm is not timed"):
+        scaling.grow(benches, "batch", "float32", "tflm", points=(2,))
+
+
+def test_growth_is_that_of_the_arithmetic(benches: Benches) -> None:
+    growth = scaling.grow(benches, "steps", "float32", "tflm", points=(10, 40, 160))
+    assert growth.order == 1
+    assert [figure.macs for figure in growth.figures] == [n * 80 * 48 for n in (10, 40, 160)]
+
+
+def test_an_exponent_is_that_of_the_upper_half() -> None:
+    x = [1, 2, 4, 8, 16, 32]
+    assert scaling.exponent(x, [5, 5, 5, 64, 256, 1024]) == pytest.approx(2)
+    assert scaling.exponent(x, [3 + 2 * n for n in x]) == pytest.approx(1, abs=0.15)
+
+
+def test_the_work_of_an_invoke(benches: Benches) -> None:
+    content, x = scaling.model("int8", steps=7, units=6, batch=3)
+    found = benches.work(content)
+    assert found.macs == 7 * 3 * 4 * 6 * (28 + 6)
+    assert found.bytes >= 4 * 6 * (28 + 6) + x[0].nbytes
+
+
+def test_no_benchmark_is_registered_not_to_agree() -> None:
+    cases = bench_cases(select())
+    names = [case.id for case in cases]
+    assert len(names) == len(set(names)) > 60
+    assert "digits/float32/tflite-2-threads/steady" in names
+    assert "digits/int16x8-rewritten/tflm/steady" in names
+    assert not any(name.startswith("digits/dynamic-range/tflm") for name in names)
+
+
+@pytest.mark.skipif(not instructions.available(), reason="no valgrind here")
+def test_counted_instructions_repeat() -> None:
+    content, x = scaling.model("int8", steps=4, units=6, batch=1)
+    first, second = (instructions.count("one", content, [x[0]], None) for _ in range(2))
+    assert first.per_invoke == pytest.approx(second.per_invoke, rel=0.001)
+    assert first.per_invoke > 4 * 4 * 6 * 34  # more than one for each multiply-accumulate
+
+
+def test_the_exhibit_shows_what_was_measured(tmp_path: Path) -> None:
+    figure = Figure("a/float32/tflite/steady", 3e-5, 2e-5, False, 60, 1000, 0.1)
+    findings = Findings(
+        figures=[figure],
+        isolations=[Isolation("a", 1.04e-2, 1e-2, 1.1e-2, 1e-2)],
+        judged=Judged((1, 2, 3, 4), (0.1, 0.2, 0.3, 0.4)),
+        instructions=[instructions.Instructions("a", 1000, 500)],
+        machine=Machine(5e10, 1e10),
+    )
+    shown = bench_exhibit.exhibit(findings)
+    exhibits.write(shown, tmp_path)
+    assert exhibits.read(tmp_path) == [shown]
+    text = "\n".join(bench_exhibit.lines(shown, 80))
+    for part in ("a/float32/tflite/steady", "1.5", "60      no", "+4.0%", "1000"):
+        assert part in text
+    assert added(findings.isolations) == pytest.approx(0.04)
+    assert findings.judged is not None
+    assert round(findings.judged.exponent) == 1
+    assert not Findings()

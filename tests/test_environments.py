@@ -1,0 +1,222 @@
+"""Another Python as a converter or runtime: what is not one is named, before any case runs."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fixtures import environments
+from fixtures.account import Account
+from fixtures.cache import Store
+from fixtures.converting import Converter
+from fixtures.environments import Elsewhere, Environment, started
+from fixtures.runtimes import RUNTIMES
+from fixtures.workers import serve, wire
+from fixtures.workers.client import WorkerUnavailable
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKERS = ROOT / "fixtures" / "workers"
+OTHER_VERSION = f"protocol version {wire.VERSION + 1}, expected {wire.VERSION}"
+
+
+def _program(folder: Path, text: str) -> Path:
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A Python without any package."""
+    return _program(tmp_path, f'exec "{sys.executable}" -S -E "$@"')
+
+
+@pytest.fixture
+def numpy_only(tmp_path: Path) -> Path:
+    (tmp_path / "packages" / "numpy").mkdir(parents=True)
+    (tmp_path / "packages" / "numpy" / "__init__.py").touch()
+    return _program(tmp_path, f'PYTHONPATH="{tmp_path}/packages" exec "{sys.executable}" -S "$@"')
+
+
+@pytest.fixture
+def other_protocol(tmp_path: Path) -> Path:
+    """A Python whose worker speaks the next version of the protocol."""
+    code = (
+        "from fixtures.workers import wire; wire.VERSION += 1; "
+        "from fixtures.workers import serve; serve.main()"
+    )
+    return _program(
+        tmp_path,
+        f'[ "$1" = -c ] && exec "{sys.executable}" "$@"\nshift 2\n'
+        f'exec "{sys.executable}" -c \'{code}\' "$@"',
+    )
+
+
+def test_a_missing_file_is_named_with_what_was_expected() -> None:
+    with pytest.raises(ValueError, match=r"--converter-python /nowhere/python: no such file; exp"):
+        environments.converter(Path("/nowhere/python"), ())
+    with pytest.raises(ValueError, match="expected a Python with NumPy and tflite-micro"):
+        environments.runtimes(["tflm@old=/nowhere/python"])
+
+
+def test_a_python_without_the_package_is_named(bare: Path, numpy_only: Path) -> None:
+    with pytest.raises(ValueError, match=r"its Python 3\.\d+\.\d+ has no tensorflow; expected a"):
+        environments.converter(numpy_only, ())
+    with pytest.raises(ValueError, match="has no ai-edge-litert"):
+        environments.runtimes([f"litert@old={numpy_only}"])
+    _program(bare.parent, f'exec "{sys.executable}" -S -E "$@"')
+    with pytest.raises(ValueError, match="has no numpy and no tensorflow"):
+        environments.converter(bare, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("exit 0", "does not answer as a Python does"),
+        ("echo '[[3, 6, 15]]'", "it is Python 3.6.15; expected 3.7 or newer"),
+        ("echo hello", "does not answer as a Python does"),
+    ],
+)
+def test_what_is_no_usable_python_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        environments.converter(_program(tmp_path, text), ())
+
+
+def test_a_folder_is_no_python(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not a program"):
+        environments.converter(tmp_path, ())
+
+
+def test_another_protocol_is_named_with_both_versions(other_protocol: Path) -> None:
+    server = Environment(str(other_protocol)).server(("drill",), Account())
+    with pytest.raises(WorkerUnavailable, match=f"--converter-python.*{OTHER_VERSION}"):
+        started("--converter-python", server)
+
+
+@pytest.mark.parametrize("entry", ["tflm=/x", "tflm@=/x", "keras@old=/x", "tflm@old", "@old=/x"])
+def test_a_runtime_is_given_as_name_label_and_path(entry: str) -> None:
+    with pytest.raises(ValueError, match=r"expected NAME(@LABEL)?=PATH"):
+        environments.runtimes([entry])
+
+
+def test_a_runtime_elsewhere_is_the_same_runtime_under_another_name() -> None:
+    (found,) = environments.runtimes([f"tflm@same={sys.executable}"])
+    assert (found.name, found.base, found.kind) == ("tflm@same", "tflm", "tflm")
+    assert found.python == sys.executable
+    with pytest.raises(ValueError, match="given twice"):
+        environments.runtimes([f"tflm@same={sys.executable}"] * 2)
+
+
+def test_variables_are_for_another_python_only() -> None:
+    with pytest.raises(ValueError, match="add --converter-python"):
+        environments.converter(None, ["TF_USE_LEGACY_KERAS=1"])
+    with pytest.raises(ValueError, match="expected NAME=VALUE"):
+        environments.converter(Path(sys.executable), ["TF_USE_LEGACY_KERAS"])
+
+
+def test_runtimes_of_one_python_share_its_server() -> None:
+    elsewhere = Elsewhere(Account())
+    a, b = environments.runtimes([f"tflite@a={sys.executable}", f"tflite@b={sys.executable}"])
+    assert elsewhere.server(a) is elsewhere.server(b)
+    assert set(elsewhere.versions()) == {"tflite@a", "tflite@b"}
+
+
+def test_the_key_of_a_conversion_has_the_converters_versions_and_variables() -> None:
+    def versions(tensorflow: str, **variables: str) -> Any:
+        server: Any = SimpleNamespace(
+            python="/elsewhere/python",
+            start=lambda: None,
+            environment={"tensorflow": tensorflow, "keras": "3.0.0", "numpy": "2.0.0"},
+            variables=variables,
+        )
+        converter = Converter(server, server, Store(None), Account())
+        return json.dumps(converter._versions, sort_keys=True)
+
+    keys = {versions("2.19.1"), versions("2.21.0"), versions("2.21.0", TF_USE_LEGACY_KERAS="1")}
+    assert len(keys) == 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--converter-python", "/nowhere/python"),
+        ("--runtime-python", "tflm@old=/nowhere/python"),
+    ],
+)
+def test_a_run_with_a_python_that_is_none_ends_at_once(arguments: tuple[str, str]) -> None:
+    command = [sys.executable, "-m", "pytest", "suites/", "-q", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4  # pytest's usage error
+    assert "no such file; expected a Python with NumPy" in done.stdout + done.stderr
+
+
+def test_a_run_with_another_protocol_ends_before_its_cases(
+    other_protocol: Path, models: Path
+) -> None:
+    command = [sys.executable, "-m", "pytest", "suites/test_parity.py", "-q"]
+    command += ["--tflite", str(models / "fused.tflite")]
+    command += ["--runtime-python", f"tflm@next={other_protocol}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 4, done.stdout
+    assert OTHER_VERSION in done.stdout + done.stderr
+
+
+def test_a_runtime_elsewhere_runs_and_the_report_names_its_versions(
+    models: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "pytest", "suites/test_parity.py", "-q"]
+    command += ["--tflite", str(models / "fused.tflite"), "--report", str(tmp_path)]
+    command += ["--runtime-python", f"tflm@same={sys.executable}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout
+    report = json.loads((tmp_path / "conformance.json").read_text())
+    outcomes = {case["runtime"]: case["outcome"] for case in report["cases"]}
+    assert outcomes["tflm@same"] == outcomes["tflm"] == "agreed"
+    told = report["environment"]["workers"]["tflm@same"]
+    assert told["tflite_micro"]
+    assert told["python"] == sys.version.split()[0]
+
+
+# What runs in another Python ----------------------------------------------------------------
+
+
+def _modules() -> list[Path]:
+    # The client is the harness's side, and the reader reads flatbuffers with the harness's code.
+    ours = ("client.py", "reader_ops.py")
+    return [path for path in sorted(WORKERS.glob("*.py")) if path.name not in ours]
+
+
+@pytest.mark.parametrize("path", _modules(), ids=lambda path: path.stem)
+def test_worker_code_is_for_python_3_7_numpy_and_its_package(path: Path) -> None:
+    tree = ast.parse(path.read_text(), feature_version=(3, 7))
+    allowed = {"fixtures.workers", "numpy", "tensorflow", "tflite_micro", "ai_edge_litert"}
+    standard = set(sys.stdlib_module_names)
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        for name in names:
+            known = name.split(".")[0] in standard or any(
+                name == each or name.startswith(f"{each}.") for each in allowed
+            )
+            assert known, f"{path.name} imports {name}"
+    assert "recv_fds" not in path.read_text() or path.name == "serve.py"
+
+
+def test_every_native_runtime_has_workers_for_models_operators_and_scripts() -> None:
+    for runtime in RUNTIMES.values():
+        if runtime.kind != "keras":
+            kinds = {f"{runtime.kind}{suffix}" for suffix in ("", "-tensors", "-script")}
+            assert kinds <= set(serve.KINDS)
+            assert runtime.kind in environments.PACKAGES

@@ -1,0 +1,514 @@
+"""The judgement of single operators and of whole models, without a runtime: what each catches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fixtures import agreement, budgets
+from fixtures.agreement import beyond_one_rounding, computed_tensors, single_operators
+from fixtures.budgets import against_another_runtime, description, expectation
+from fixtures.cache import Store
+from fixtures.comparison import Allowed
+from fixtures.exactness import (
+    NO_HYBRID,
+    NO_INPUT_GATE,
+    Exactness,
+    Expected,
+    compare_operator,
+    expected_of,
+    merged,
+    profile_of,
+    split,
+)
+from fixtures.operator_models import OperatorLstm, build
+from fixtures.operator_models_graph import Graph
+from fixtures.operator_models_read import FoundLstm, lstm_operators
+from fixtures.operator_models_schema import unpack
+from fixtures.operator_runs import OperatorRun
+from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.runtimes import RUNTIMES
+from fixtures.structure import Structure
+from fixtures.subjects import Subject
+from fixtures.variants import VARIANTS
+from reference.budgets import float_budget
+from reference.lstm_float import LstmOptions, LstmState, lstm
+from reference.lstm_float32 import lstm_float32
+from reference.lstm_integer import lstm_integer
+from reference.network import UnsupportedLayer, evaluate
+from reference.noise import budgets as noise_budgets
+from reference.noise import calibrate
+from reference.profiles import TFLITE_2_15, TFLM
+from tests.reference import derived
+from tests.reference.models import float_weights, integer_input, integer_model
+
+Array = NDArray[Any]
+TFLITE, MICRO = RUNTIMES["tflite"], RUNTIMES["tflm"]
+
+
+def _found(parameters: Any, options: LstmOptions | None = None, **more: Any) -> FoundLstm:
+    options = options or LstmOptions()
+    (found,) = lstm_operators(build(OperatorLstm(parameters, 5, 2, options, **more)).content)
+    return found
+
+
+def _floats(samples: int = 3, time_major: bool = False) -> Array:
+    shape = (5, 2) if time_major else (2, 5)
+    return np.random.default_rng(1).normal(size=(samples, *shape, 3)).astype(np.float32)
+
+
+def _integers(model: Any, samples: int = 3) -> Array:
+    return np.stack([integer_input(k, model, 2, 5) for k in range(samples)])
+
+
+# Expected values --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("time_major", [False, True])
+def test_samples_become_rows_and_come_back(time_major: bool) -> None:
+    x = _floats(3, time_major)
+    together = merged(x, time_major)
+    assert together.shape == ((5, 6, 3) if time_major else (6, 5, 3))
+    np.testing.assert_array_equal(split(together, 3, time_major), x)
+    row = together[:, 2] if time_major else together[2]
+    np.testing.assert_array_equal(row, x[1, :, 0] if time_major else x[1, 0])
+
+
+def test_each_runtime_has_its_profile() -> None:
+    assert profile_of(MICRO) is TFLM
+    for name in ("tflite", "tflite-reference", "tflite-no-xnnpack"):
+        assert profile_of(RUNTIMES[name]) is TFLITE_2_15
+
+
+@pytest.mark.parametrize("time_major", [False, True])
+@pytest.mark.parametrize("runtime", [TFLITE, MICRO], ids=lambda r: r.name)
+def test_integers_are_expected_to_the_bit(runtime: Any, time_major: bool) -> None:
+    found = _found(integer_model(1, time_major=time_major))
+    model = found.parameters
+    x = _integers(model)
+    expected = expected_of(found, runtime, x)
+    assert isinstance(expected, Expected)
+    assert expected.allowed is None
+    assert expected.rule == f"0 LSB of the {profile_of(runtime).name} profile"
+    for k, sample in enumerate(x):
+        run = lstm_integer(model, sample, profile_of(runtime))  # type: ignore[arg-type]
+        for got, want in zip(expected.values, (run.outputs, *run.state), strict=True):
+            np.testing.assert_array_equal(got[k], want)
+
+
+@pytest.mark.parametrize("time_major", [False, True])
+def test_tflms_floats_are_expected_to_the_bit(time_major: bool) -> None:
+    found = _found(float_weights(2), LstmOptions(time_major=time_major))
+    x = _floats(3, time_major)
+    state = tuple(np.full((3, 2, 5), value, np.float32) for value in (0.25, -0.5))
+    for initial in ((), state):
+        expected = expected_of(found, MICRO, x, initial)
+        assert isinstance(expected, Expected)
+        assert (expected.allowed, "bit-exact" in expected.rule) == (None, True)
+        start = LstmState(*(s[1] for s in initial)) if initial else None
+        run = lstm_float32(float_weights(2), x[1], found.options, start)
+        for got, want in zip(expected.values, (run.outputs, *run.state), strict=True):
+            np.testing.assert_array_equal(got[1], want)
+
+
+@pytest.mark.parametrize("time_major", [False, True])
+def test_tflites_floats_have_a_budget_each(time_major: bool) -> None:
+    found = _found(float_weights(3), LstmOptions(time_major=time_major))
+    x = _floats(3, time_major)
+    state = tuple(np.full((3, 2, 5), value, np.float32) for value in (0.25, -0.5))
+    for initial in ((), state):
+        expected = expected_of(found, TFLITE, x, initial)
+        assert isinstance(expected, Expected)
+        assert expected.rule == "float64 oracle, float32 rounding by Monte Carlo"
+        start = LstmState(*(s.reshape(-1, 5) for s in initial)) if initial else None
+        joined = merged(x, time_major)
+        run = lstm(float_weights(3), joined, found.options, start)
+        allowed = float_budget(float_weights(3), joined, found.options, start)
+        np.testing.assert_array_equal(expected.values[0], split(run.outputs, 3, time_major))
+        assert expected.allowed is not None
+        np.testing.assert_array_equal(expected.allowed[0], split(allowed.outputs, 3, time_major))
+        for k, part in enumerate(("hidden", "cell"), 1):
+            want, budget = getattr(run.state, part), getattr(allowed, part)
+            np.testing.assert_array_equal(expected.values[k], want.reshape(3, 2, 5))
+            np.testing.assert_array_equal(expected.allowed[k], budget.reshape(3, 2, 5))
+
+
+def test_where_there_is_no_oracle_the_reason_is_said() -> None:
+    x = _floats()
+    assert expected_of(_found(float_weights(1), hybrid=True), TFLITE, x) == NO_HYBRID
+    plain = _found(float_weights(1))
+    assert expected_of(replace(plain, parameters=None, problem="why"), TFLITE, x) == "why"
+    model = integer_model(2)
+    groups = ("input_kernel", "recurrent_kernel", "bias")
+    scales = ("input_kernel_scale", "recurrent_kernel_scale")
+    coupled = {name: getattr(model, name)._replace(i=None) for name in (*groups, *scales)}
+    cifg = _found(replace(model, cell_scale=2.0**-16, **coupled))
+    assert expected_of(cifg, TFLITE, _integers(model)) == NO_INPUT_GATE
+    large = _found(integer_model(2, cell_scale=2.0**-8))
+    assert "the oracle refuses the model: " in str(expected_of(large, TFLITE, _integers(model)))
+    relu = _found(float_weights(1, peephole=True))
+    assert isinstance(expected_of(relu, MICRO, x), str)
+
+
+def test_a_chaotic_model_decides_nothing() -> None:
+    weights = float_weights(5, units=24, features=8, scale=40.0)
+    found = _found(weights, LstmOptions(activation="relu6"))
+    x = 0.1 * np.random.default_rng(5).normal(size=(1, 1, 200, 8)).astype(np.float32)
+    assert "decides nothing" in str(expected_of(found, TFLITE, x))
+
+
+# Comparing --------------------------------------------------------------------------------------
+
+VALUES = tuple(np.arange(n, dtype=np.int16).reshape(1, 2, -1) for n in (12, 4, 8))
+EXACT = Expected(VALUES, "0 LSB")
+FOUND = _found(float_weights(1))
+
+
+def _run(changes: dict[int, Any] | None = None) -> OperatorRun:
+    arrays = [np.array(value) for value in VALUES]
+    for k, change in (changes or {}).items():
+        arrays[k] = change(arrays[k])
+    return OperatorRun(None, (arrays[0],), tuple(arrays[1:]))
+
+
+def test_an_equal_run_is_proven() -> None:
+    found = compare_operator(FOUND, 7, EXACT, _run())
+    assert found == Exactness(7, "float", "0 LSB", 24, 0, 0.0, None, "", "")
+    assert found.proven
+
+
+@pytest.mark.parametrize(
+    ("part", "name"), list(enumerate(["output", "hidden state", "cell state"]))
+)
+def test_a_wrong_value_is_named_with_its_part(part: int, name: str) -> None:
+    def change(array: Array) -> Array:
+        array[0, 1, 1:3] += 3
+        return array
+
+    found = compare_operator(FOUND, 2, EXACT, _run({part: change}))
+    count = 2 if part != 1 else 1
+    assert (found.mismatches, found.largest, found.proven) == (count, 3.0, False)
+    assert f"LSTM operator 2: {count} of {VALUES[part].size} values of its {name}" in found.message
+    want = int(VALUES[part][0, 1, 1])
+    assert f"first at [0, 1, 1]: {want + 3}, expected {want}" in found.message
+
+
+def test_the_first_wrong_part_is_told_and_all_are_counted() -> None:
+    found = compare_operator(FOUND, 0, EXACT, _run({0: lambda a: a + 1, 2: lambda a: a - 5}))
+    assert (found.mismatches, found.largest) == (20, 5.0)
+    assert "its output are" in found.message
+
+
+def test_nothing_is_no_proof() -> None:
+    assert compare_operator(FOUND, 0, "no oracle", _run()).problem == "no oracle"
+    assert compare_operator(FOUND, 0, "no oracle", _run()).rule == "none"
+    crash = OperatorRun(Outcome(Phase.INVOKE, Kind.CRASHED, "SIGSEGV"))
+    found = compare_operator(FOUND, 1, EXACT, crash)
+    assert (found.proven, found.values, found.rule) == (False, 0, "0 LSB")
+    assert "SIGSEGV" in found.problem
+    empty = tuple(value[:0] for value in VALUES)
+    nothing = compare_operator(
+        FOUND, 0, Expected(empty, "0 LSB"), OperatorRun(None, empty[:1], empty[1:])
+    )
+    assert (nothing.problem, nothing.proven) == ("nothing was compared", False)
+    with pytest.raises(ValueError, match="zip"):
+        compare_operator(FOUND, 0, EXACT, replace(_run(), states=()))
+
+
+def test_floats_are_held_to_their_budgets() -> None:
+    values = tuple(value.astype(np.float64) for value in VALUES)
+    allowed = tuple(np.full(value.shape, 0.5) for value in values)
+    within = Expected(values, "budget", allowed)
+    half = compare_operator(FOUND, 0, within, _run({0: lambda a: a + 0.25, 1: lambda a: a - 0.5}))
+    assert (half.mismatches, half.headroom, half.largest, half.proven) == (0, 1.0, 0.5, True)
+    over = compare_operator(FOUND, 0, within, _run({2: lambda a: a + 1.0}))
+    assert (over.mismatches, over.headroom) == (8, 2.0)
+    lost = compare_operator(FOUND, 0, within, _run({2: lambda a: a * np.nan}))
+    assert (lost.mismatches, lost.headroom, lost.largest) == (8, np.inf, np.inf)
+    none = Expected(values, "budget", tuple(np.zeros(value.shape) for value in values))
+    assert compare_operator(FOUND, 0, none, _run()).headroom == 0.0
+    assert compare_operator(FOUND, 0, none, _run({0: lambda a: a + 1})).headroom == np.inf
+
+
+def test_not_a_number_is_never_exact() -> None:
+    assert compare_operator(FOUND, 0, EXACT, _run({0: lambda a: a * np.nan})).mismatches == 12
+
+
+def test_an_exactness_is_written_as_it_is() -> None:
+    found = compare_operator(FOUND, 7, EXACT, _run())
+    assert found.document()["values"] == 24
+    assert not replace(found, mismatches=1).proven
+
+
+# Whole models -----------------------------------------------------------------------------------
+
+
+def test_an_expectation_is_the_oracles_and_is_kept(tmp_path: Path) -> None:
+    name = "golden-sequences"
+    document, weights = derived.records()[0][name], derived.part(name, "weight")
+    inputs = derived.part(name, "input")
+    store = Store(tmp_path)
+    for quantization, scheme in (("float32", "float32"), ("int8-float-io", "int8")):
+        made = expectation(document, weights, inputs, inputs, quantization, store)  # type: ignore[arg-type]
+        ranges = calibrate(document, weights, inputs) if scheme == "int8" else None
+        (budget,) = noise_budgets(document, weights, inputs, scheme, ranges)  # type: ignore[arg-type]
+        assert made.budgets == (Allowed(budget.value, budget.rms),)
+        np.testing.assert_array_equal(made.outputs[0], evaluate(document, weights, inputs)[0])
+        assert made.rule == f"float64 oracle, {scheme} rounding by Monte Carlo"
+        assert made.missing == ""
+        hits = store.hits
+        again = expectation(document, weights, inputs, inputs, quantization, store)  # type: ignore[arg-type]
+        assert store.hits == hits + 1
+        assert (again.budgets, again.rule, again.missing) == (made.budgets, made.rule, "")
+        np.testing.assert_array_equal(again.outputs[0], made.outputs[0])
+
+
+@pytest.mark.parametrize("what", ["document", "weights", "stimulus", "calibration", "scheme"])
+def test_everything_that_decides_an_expectation_is_in_its_key(tmp_path: Path, what: str) -> None:
+    name = "golden-sequences"
+    document, weights = derived.records()[0][name], derived.part(name, "weight")
+    inputs = derived.part(name, "input")
+    store = Store(tmp_path)
+    expectation(document, weights, inputs, inputs, "int8", store)
+    other = {key: value * np.float32(0.5) for key, value in inputs.items()}
+    expectation(
+        {**document, "seed": 9} if what == "document" else document,
+        {k: v * np.float32(2) for k, v in weights.items()} if what == "weights" else weights,
+        other if what == "stimulus" else inputs,
+        other if what == "calibration" else inputs,
+        "int16x8" if what == "scheme" else "int8",
+        store,
+    )
+    assert store.hits == 0
+
+
+def test_calibration_decides_nothing_in_float(tmp_path: Path) -> None:
+    name = "golden-sequences"
+    document, weights = derived.records()[0][name], derived.part(name, "weight")
+    inputs = derived.part(name, "input")
+    store = Store(tmp_path)
+    expectation(document, weights, inputs, inputs, "float32", store)
+    expectation(document, weights, inputs, {}, "float32", store)
+    assert store.hits == 1
+
+
+def test_the_code_of_the_oracle_is_part_of_the_key() -> None:
+    assert len(budgets._code()) == 2
+    assert all(len(digest) == 64 for digest in budgets._code())
+
+
+def test_another_runtimes_answer_has_a_float_budget_only() -> None:
+    outputs = [np.array([0.5, -0.25]), np.array([-8.0, 4.0])]
+    found = against_another_runtime(outputs, "float32", "no oracle")
+    assert found.budgets == (Allowed(2e-6), Allowed(1.6e-5))
+    assert found.rule == "float32 without oracle: no oracle"
+    for got, want in zip(found.outputs, outputs, strict=True):
+        np.testing.assert_array_equal(got, want)
+    none = against_another_runtime(outputs, "int8", "no oracle")
+    assert (none.budgets, none.rule) == ((), "")
+    assert none.missing == "no int8 budget can be derived: no oracle"
+    assert len(none.outputs) == 2
+
+
+def test_a_description_is_the_variants_or_of_the_configuration() -> None:
+    subject = Subject("last", "catalogue", variant=VARIANTS["last"])
+    assert description(subject, None) == VARIANTS["last"].document()
+    with pytest.raises(UnsupportedLayer, match="no configuration"):
+        description(Subject("user", "keras"), None)
+    config = {
+        "name": "user",
+        "layers": [
+            {
+                "class_name": "InputLayer",
+                "config": {"name": "x", "batch_input_shape": [None, 5, 3], "dtype": "float32"},
+            },
+            {"class_name": "LSTM", "config": {"name": "a", "units": 4}},
+        ],
+    }
+    assert description(Subject("user", "keras"), config)["outputs"] == ["a"]
+
+
+# The other operators ----------------------------------------------------------------------------
+
+
+def _chain() -> bytes:
+    """TANH, then LOGISTIC of it beside the input: int8."""
+    graph = Graph()
+    x = graph.tensor("x", [1, 4], "int8", 0.02)
+    a = graph.tensor("a", [1, 4], "int8", 2.0**-7)
+    b = graph.tensor("b", [1, 4], "int8", 2.0**-8, -128)
+    graph.operator("TANH", [x], [a])
+    graph.operator("LOGISTIC", [a], [b])
+    return graph.pack([x], [b])
+
+
+def _structure(content: bytes) -> Structure:
+    (graph,) = unpack(content).subgraphs
+    tensors = [
+        {
+            "name": t.name.decode(),
+            "dtype": "int8",
+            "shape": list(t.shape),
+            "signature": list(t.shape),
+            "scale": [],
+            "zero_point": [],
+            "axis": None,
+            "variable": False,
+            "bytes": 0,
+        }
+        for t in graph.tensors
+    ]
+    main = {"inputs": list(graph.inputs), "outputs": list(graph.outputs), "tensors": tensors}
+    return Structure({"subgraphs": [{**main, "operators": []}], "signatures": []})
+
+
+def test_operators_are_cut_out_one_by_one() -> None:
+    content = _chain()
+    assert computed_tensors(content) == [0, 1]
+    tanh, logistic = single_operators(content, {0: (3, 4), 1: (3, 4)})
+    assert [single.name for single in (tanh, logistic)] == ["TANH", "LOGISTIC"]
+    assert [single.reads for single in (tanh, logistic)] == [(0,), (1,)]
+    assert [single.outputs for single in (tanh, logistic)] == [1, 1]
+    (graph,) = unpack(logistic.content).subgraphs
+    assert (list(graph.inputs), list(graph.outputs), len(graph.operators)) == ([1], [2], 1)
+    assert [list(graph.tensors[k].shape) for k in (0, 1)] == [[3, 4], [3, 4]]
+
+
+def test_lstms_and_constants_are_not_cut_out() -> None:
+    content = build(OperatorLstm(float_weights(1), 5, 2)).content
+    assert single_operators(content, {}) == []
+    (found,) = lstm_operators(content)
+    assert computed_tensors(content) == [found.input]
+
+
+class _Runtimes:
+    """Stands in for the runtimes: TFLite answers x + 1, the other one that and `off`."""
+
+    def __init__(self, off: int = 0, fails: str = "") -> None:
+        self.off, self.fails, self.asked = off, fails, []  # type: ignore[var-annotated]
+
+    def run(self, runtime: Any, content: bytes, inputs: Any, **more: Any) -> OperatorRun:
+        self.asked.append((runtime.name, len(inputs), more))
+        inner = "shapes" in more
+        if self.fails == ("inner" if inner else runtime.name):
+            return OperatorRun(Outcome(Phase.INVOKE, Kind.CRASHED, "SIGSEGV"))
+        off = self.off if runtime.name != "tflite" else 0
+        return OperatorRun(None, tuple(inputs[0] + 1 + off for _ in range(more["outputs"])))
+
+
+X = np.arange(8, dtype=np.int8).reshape(2, 1, 4)
+
+
+def _agreement(runtimes: _Runtimes) -> agreement.Agreement:
+    content = _chain()
+    nobody: Any = None
+    faked: Any = runtimes
+    return agreement.agreement(content, _structure(content), [X], MICRO, faked, nobody)
+
+
+@pytest.mark.parametrize(("off", "different", "problems"), [(0, 0, 0), (1, 16, 0), (2, 16, 2)])
+def test_other_operators_may_differ_by_one_step(off: int, different: int, problems: int) -> None:
+    runtimes = _Runtimes(off)
+    found = _agreement(runtimes)
+    assert (found.operators, found.values, found.different) == (2, 16, different)
+    assert len(found.problems) == problems
+    assert all("8 of 8 values differ by up to 2 steps" in text for text in found.problems)
+    names = [name for name, _, _ in runtimes.asked]
+    assert names == ["tflite", "tflite", "tflm", "tflite", "tflm"]
+    assert runtimes.asked[0][2]["shapes"] == [(0, [1, 4])]
+    assert runtimes.asked[0][2]["outputs"] == 1
+
+
+def test_an_operator_that_does_not_run_is_a_problem() -> None:
+    inner = _agreement(_Runtimes(fails="inner"))
+    assert inner.operators == 0
+    assert "inner tensors cannot be read: crashed in invoke: SIGSEGV" in inner.problems[0]
+    found = _agreement(_Runtimes(fails="tflm"))
+    assert (found.operators, found.values) == (2, 0)
+    assert [text.split(" ")[0] for text in found.problems] == ["TANH", "LOGISTIC"]
+    assert all("does not run alone: crashed" in text for text in found.problems)
+
+
+def test_two_roundings_and_no_more() -> None:
+    a = np.array([[1.0, -2.0]], np.float32)
+    assert beyond_one_rounding(a, a * np.float32(1 + 2.0**-22)) == ""
+    assert "1 of 2" in beyond_one_rounding(a, a + np.array([[0, 2.0**-19]], np.float32))
+    assert beyond_one_rounding(np.zeros((0, 2)), np.zeros((0, 2))) == ""
+    assert beyond_one_rounding(a, a[:, :1]) == "float32 [1, 1], expected float32 [1, 2]"
+    assert beyond_one_rounding(a, a.astype(np.float64)) == "float64 [1, 2], expected float32 [1, 2]"
+    unsigned = np.array([[0, 255]], np.uint8)
+    assert beyond_one_rounding(unsigned, np.array([[1, 254]], np.uint8)) == ""
+    assert "by up to 255 steps" in beyond_one_rounding(unsigned, unsigned[:, ::-1])
+    for bad in (np.nan, np.inf):
+        worse = np.array([[1.0, bad]], np.float32)
+        assert beyond_one_rounding(a, worse) == "NaN or infinite values"
+        assert beyond_one_rounding(worse, a) == "NaN or infinite values"
+
+
+@pytest.mark.parametrize("runtime", [TFLITE, MICRO], ids=lambda r: r.name)
+def test_integers_start_from_the_state_that_is_given(runtime: Any) -> None:
+    model = integer_model(5)
+    found, x = _found(model), _integers(model)
+    rest = lstm_integer(model, x[0], profile_of(runtime)).state
+    initial = tuple(np.stack([part] * 3) for part in rest)
+    expected = expected_of(found, runtime, x, initial)
+    assert isinstance(expected, Expected)
+    run = lstm_integer(model, x[2], profile_of(runtime), rest)
+    for got, want in zip(expected.values, (run.outputs, *run.state), strict=True):
+        np.testing.assert_array_equal(got[2], want)
+    plain = expected_of(found, runtime, x)
+    assert isinstance(plain, Expected)
+    assert not np.array_equal(plain.values[0], expected.values[0])
+
+
+def test_what_was_not_compared_says_of_which_operator_and_why() -> None:
+    crash = OperatorRun(Outcome(Phase.INVOKE, Kind.CRASHED, "SIGSEGV"))
+    for run, expected in ((_run(), "no oracle"), (crash, EXACT)):
+        found = compare_operator(FOUND, 4, expected, run)
+        assert (found.position, found.kind) == (4, "float")
+    peephole = _found(float_weights(1, peephole=True))
+    assert (
+        expected_of(peephole, MICRO, _floats()) == "TensorFlow Lite Micro has the plain LSTM only"
+    )
+
+
+def test_the_operators_alone_are_what_is_run() -> None:
+    class Looking(_Runtimes):
+        def run(self, runtime: Any, content: bytes, inputs: Any, **more: Any) -> OperatorRun:
+            graph = unpack(content).subgraphs[0]
+            seen.append((len(graph.operators), [int(k) for k in graph.outputs], more["bounds"]))
+            shapes.append([list(graph.tensors[int(k)].shape) for k in graph.inputs])
+            return super().run(runtime, content, inputs, **more)
+
+    seen: list[Any] = []
+    shapes: list[Any] = []
+    content, bounds = _chain(), object()
+    faked: Any = Looking()
+    given: Any = bounds
+    agreement.agreement(content, _structure(content), [X], MICRO, faked, given)
+    assert seen == [(2, [1], bounds), *[(1, [1], bounds)] * 2, *[(1, [2], bounds)] * 2]
+    assert shapes[1:] == [[[1, 4]]] * 4
+
+
+def test_a_constant_is_never_an_input_of_an_operator() -> None:
+    graph = Graph()
+    x = graph.tensor("x", [1, 1], "int8", 0.02)
+    one = graph.tensor("one", [1, 1], "int8", 0.02, data=np.array([[1]], np.int8))
+    y = graph.tensor("y", [1, 1], "int8", 0.02)
+    graph.operator("MINIMUM", [one, x], [y])
+    content = graph.pack([x], [y])
+    assert computed_tensors(content) == [x]
+    (single,) = single_operators(content, {})
+    assert single.reads == (x,)
+
+
+def test_units_are_named_for_integers_only() -> None:
+    a = np.array([[1.0, 2.0]], np.float32)
+    assert beyond_one_rounding(a, a + 1).endswith("differ by up to 1 ")
+    small = np.array([[2.0**-30, 0.0]], np.float32)
+    assert "2 of 2" in beyond_one_rounding(small, small + np.float32(2.0**-24))
