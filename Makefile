@@ -1,10 +1,10 @@
 # make conformance   set up, run every variant × recipe × runtime, gate a real model
 # make test          set up, lint, types, the harness's own tests
+# make fuzz          corrupt 10,080 flatbuffers: all runtimes, the reader, the gate (hours)
 # make certify       every check is seen to kill its faults; make certificate rewrites the table
 # make versions      measure which TensorFlow, Keras and runtime versions work (ROWS="2.19 tf_keras")
 # make ophint        build the legacy golden models again (needs Python 3.7)
 # make mutants       mutation testing of the oracles and the comparison (long)
-# make fuzz          corrupt 10,080 flatbuffers: all runtimes, the reader, the gate (hours)
 # make lock          resolve requirements/*.in again (needs uv)
 
 SHELL := /bin/bash
@@ -20,8 +20,8 @@ ARGS ?=
 DIGITS := examples/digits/out
 SHORT := last/ or sequences/ or bidirectional-concat/ or gru/ or digits/
 
-.PHONY: help conformance conformance-short test certify certificate mutants fuzz matrix versions \
-	ophint lock clean
+.PHONY: help conformance conformance-short test fuzz certify certificate mutants matrix versions ophint \
+	lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -42,6 +42,10 @@ test: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/ -ra -n 2 $(ARGS)
 
+# Every kind of corruption, in turn, of every base: 240 times. ARGS="--count N --seed N" for others.
+fuzz: .venv/.run
+	$(BIN)/python -m fixtures.fuzz_flatbuffers --count 10080 --gate 200 $(ARGS)
+
 # Every named fault killed, no false alarm, docs/certificate.md up to date.
 certify: .venv/.run
 	$(BIN)/python -m fixtures.certificate $(ARGS)
@@ -54,9 +58,6 @@ certificate: .venv/.run
 mutants: .venv/.mutants
 	$(BIN)/mutmut run $(ARGS)
 	$(BIN)/python -m tools.mutants --write
-# Every kind of corruption, in turn, of every base: 240 times. ARGS="--count N --seed N" for others.
-fuzz: .venv/.run
-	$(BIN)/python -m fixtures.fuzz_flatbuffers --count 10080 --gate 200 $(ARGS)
 
 # Rewrites the README's support matrix from the registry.
 matrix: .venv/.run

@@ -198,7 +198,7 @@ def _modules() -> list[Path]:
 @pytest.mark.parametrize("path", _modules(), ids=lambda path: path.stem)
 def test_worker_code_is_for_python_3_7_numpy_and_its_package(path: Path) -> None:
     tree = ast.parse(path.read_text(), feature_version=(3, 7))
-    packages = {"tensorflow", "keras", "tflite_micro", "ai_edge_litert"}
+    packages = {"tensorflow", "keras", "h5py", "tflite_micro", "ai_edge_litert"}
     allowed = {"fixtures.workers", "numpy", *packages}
     standard = set(sys.stdlib_module_names)
     for node in ast.walk(tree):
