@@ -166,10 +166,16 @@ def test_a_sample_of_the_faults_is_killed(ward: Ward, name: str) -> None:
     assert found.verdict == ("equivalent" if FAULTS[name].proof else "killed"), found
 
 
+def _disarm_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other check that looks at weights."""
+    monkeypatch.setattr(structure_check.causes, "differences", lambda case, material: [])
+
+
 def test_a_disarmed_check_lets_its_fault_survive(
     ward: Ward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(structure_check, "weight_findings", lambda content, weights: [])
+    _disarm_the_audit(monkeypatch)
     found = judge(FAULTS[ONE_STEP], ward)
     assert found.verdict == "survived"
     assert "comparison on tflm" in found.note
@@ -180,6 +186,7 @@ def test_a_check_that_cannot_run_kills_nothing(ward: Ward, monkeypatch: pytest.M
         raise RuntimeError("this check cannot run")
 
     monkeypatch.setattr(structure_check, "weight_findings", broken)
+    _disarm_the_audit(monkeypatch)
     found = judge(FAULTS[ONE_STEP], ward)
     assert (found.verdict, "cannot run" in found.note) == ("survived", True)
 
@@ -189,6 +196,7 @@ def test_the_command_fails_on_a_survivor_and_on_an_alarm(
 ) -> None:
     arguments = ["--only", ONE_STEP, "--cache", str(cache), "--jobs", "1"]
     always = Finding("weights", "error", "wrong, whatever it is")
+    _disarm_the_audit(monkeypatch)
     for findings, message in (([], "survived: model: one weight"), ([always], "false alarm")):
         monkeypatch.setattr(
             structure_check, "weight_findings", lambda content, weights, said=findings: said

@@ -1,0 +1,178 @@
+"""Operators beside an LSTM, each by itself: what may differ between runtimes, and what may not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fixtures import agreement
+from fixtures.agreement import beyond_one_rounding, computed_tensors, single_operators
+from fixtures.operator_models import OperatorLstm, build
+from fixtures.operator_models_graph import Graph
+from fixtures.operator_models_read import lstm_operators
+from fixtures.operator_models_schema import unpack
+from fixtures.operator_runs import OperatorRun
+from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.runtimes import RUNTIMES
+from fixtures.structure import Structure
+from tests.reference.models import float_weights
+
+Array = NDArray[Any]
+TFLITE, MICRO = RUNTIMES["tflite"], RUNTIMES["tflm"]
+
+
+# The other operators ----------------------------------------------------------------------------
+
+
+def _chain() -> bytes:
+    """TANH, then LOGISTIC of it beside the input: int8."""
+    graph = Graph()
+    x = graph.tensor("x", [1, 4], "int8", 0.02)
+    a = graph.tensor("a", [1, 4], "int8", 2.0**-7)
+    b = graph.tensor("b", [1, 4], "int8", 2.0**-8, -128)
+    graph.operator("TANH", [x], [a])
+    graph.operator("LOGISTIC", [a], [b])
+    return graph.pack([x], [b])
+
+
+def _structure(content: bytes) -> Structure:
+    (graph,) = unpack(content).subgraphs
+    tensors = [
+        {
+            "name": t.name.decode(),
+            "dtype": "int8",
+            "shape": list(t.shape),
+            "signature": list(t.shape),
+            "scale": [],
+            "zero_point": [],
+            "axis": None,
+            "variable": False,
+            "bytes": 0,
+        }
+        for t in graph.tensors
+    ]
+    main = {"inputs": list(graph.inputs), "outputs": list(graph.outputs), "tensors": tensors}
+    return Structure({"subgraphs": [{**main, "operators": []}], "signatures": []})
+
+
+def test_operators_are_cut_out_one_by_one() -> None:
+    content = _chain()
+    assert computed_tensors(content) == [0, 1]
+    tanh, logistic = single_operators(content, {0: (3, 4), 1: (3, 4)})
+    assert [single.name for single in (tanh, logistic)] == ["TANH", "LOGISTIC"]
+    assert [single.reads for single in (tanh, logistic)] == [(0,), (1,)]
+    assert [single.outputs for single in (tanh, logistic)] == [1, 1]
+    (graph,) = unpack(logistic.content).subgraphs
+    assert (list(graph.inputs), list(graph.outputs), len(graph.operators)) == ([1], [2], 1)
+    assert [list(graph.tensors[k].shape) for k in (0, 1)] == [[3, 4], [3, 4]]
+
+
+def test_lstms_and_constants_are_not_cut_out() -> None:
+    content = build(OperatorLstm(float_weights(1), 5, 2)).content
+    assert single_operators(content, {}) == []
+    (found,) = lstm_operators(content)
+    assert computed_tensors(content) == [found.input]
+
+
+class _Runtimes:
+    """Stands in for the runtimes: TFLite answers x + 1, the other one that and `off`."""
+
+    def __init__(self, off: int = 0, fails: str = "") -> None:
+        self.off, self.fails, self.asked = off, fails, []  # type: ignore[var-annotated]
+
+    def run(self, runtime: Any, content: bytes, inputs: Any, **more: Any) -> OperatorRun:
+        self.asked.append((runtime.name, len(inputs), more))
+        inner = "shapes" in more
+        if self.fails == ("inner" if inner else runtime.name):
+            return OperatorRun(Outcome(Phase.INVOKE, Kind.CRASHED, "SIGSEGV"))
+        off = self.off if runtime.name != "tflite" else 0
+        return OperatorRun(None, tuple(inputs[0] + 1 + off for _ in range(more["outputs"])))
+
+
+X = np.arange(8, dtype=np.int8).reshape(2, 1, 4)
+
+
+def _agreement(runtimes: _Runtimes) -> agreement.Agreement:
+    content = _chain()
+    nobody: Any = None
+    faked: Any = runtimes
+    return agreement.agreement(content, _structure(content), [X], MICRO, faked, nobody)
+
+
+@pytest.mark.parametrize(("off", "different", "problems"), [(0, 0, 0), (1, 16, 0), (2, 16, 2)])
+def test_other_operators_may_differ_by_one_step(off: int, different: int, problems: int) -> None:
+    runtimes = _Runtimes(off)
+    found = _agreement(runtimes)
+    assert (found.operators, found.values, found.different) == (2, 16, different)
+    assert len(found.problems) == problems
+    assert all("8 of 8 values differ by up to 2 steps" in text for text in found.problems)
+    names = [name for name, _, _ in runtimes.asked]
+    assert names == ["tflite", "tflite", "tflm", "tflite", "tflm"]
+    assert runtimes.asked[0][2]["shapes"] == [(0, [1, 4])]
+    assert runtimes.asked[0][2]["outputs"] == 1
+
+
+def test_an_operator_that_does_not_run_is_a_problem() -> None:
+    inner = _agreement(_Runtimes(fails="inner"))
+    assert inner.operators == 0
+    assert "inner tensors cannot be read: crashed in invoke: SIGSEGV" in inner.problems[0]
+    found = _agreement(_Runtimes(fails="tflm"))
+    assert (found.operators, found.values) == (2, 0)
+    assert [text.split(" ")[0] for text in found.problems] == ["TANH", "LOGISTIC"]
+    assert all("does not run alone: crashed" in text for text in found.problems)
+
+
+def test_two_roundings_and_no_more() -> None:
+    a = np.array([[1.0, -2.0]], np.float32)
+    assert beyond_one_rounding(a, a * np.float32(1 + 2.0**-22)) == ""
+    assert "1 of 2" in beyond_one_rounding(a, a + np.array([[0, 2.0**-19]], np.float32))
+    assert beyond_one_rounding(np.zeros((0, 2)), np.zeros((0, 2))) == ""
+    assert beyond_one_rounding(a, a[:, :1]) == "float32 [1, 1], expected float32 [1, 2]"
+    assert beyond_one_rounding(a, a.astype(np.float64)) == "float64 [1, 2], expected float32 [1, 2]"
+    unsigned = np.array([[0, 255]], np.uint8)
+    assert beyond_one_rounding(unsigned, np.array([[1, 254]], np.uint8)) == ""
+    assert "by up to 255 steps" in beyond_one_rounding(unsigned, unsigned[:, ::-1])
+    for bad in (np.nan, np.inf):
+        worse = np.array([[1.0, bad]], np.float32)
+        assert beyond_one_rounding(a, worse) == "NaN or infinite values"
+        assert beyond_one_rounding(worse, a) == "NaN or infinite values"
+
+
+def test_the_operators_alone_are_what_is_run() -> None:
+    class Looking(_Runtimes):
+        def run(self, runtime: Any, content: bytes, inputs: Any, **more: Any) -> OperatorRun:
+            graph = unpack(content).subgraphs[0]
+            seen.append((len(graph.operators), [int(k) for k in graph.outputs], more["bounds"]))
+            shapes.append([list(graph.tensors[int(k)].shape) for k in graph.inputs])
+            return super().run(runtime, content, inputs, **more)
+
+    seen: list[Any] = []
+    shapes: list[Any] = []
+    content, bounds = _chain(), object()
+    faked: Any = Looking()
+    given: Any = bounds
+    agreement.agreement(content, _structure(content), [X], MICRO, faked, given)
+    assert seen == [(2, [1], bounds), *[(1, [1], bounds)] * 2, *[(1, [2], bounds)] * 2]
+    assert shapes[1:] == [[[1, 4]]] * 4
+
+
+def test_a_constant_is_never_an_input_of_an_operator() -> None:
+    graph = Graph()
+    x = graph.tensor("x", [1, 1], "int8", 0.02)
+    one = graph.tensor("one", [1, 1], "int8", 0.02, data=np.array([[1]], np.int8))
+    y = graph.tensor("y", [1, 1], "int8", 0.02)
+    graph.operator("MINIMUM", [one, x], [y])
+    content = graph.pack([x], [y])
+    assert computed_tensors(content) == [x]
+    (single,) = single_operators(content, {})
+    assert single.reads == (x,)
+
+
+def test_units_are_named_for_integers_only() -> None:
+    a = np.array([[1.0, 2.0]], np.float32)
+    assert beyond_one_rounding(a, a + 1).endswith("differ by up to 1 ")
+    small = np.array([[2.0**-30, 0.0]], np.float32)
+    assert "2 of 2" in beyond_one_rounding(small, small + np.float32(2.0**-24))
