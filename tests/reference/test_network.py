@@ -414,3 +414,9 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         evaluate(document(node("a", "LSTM", units=5)), weights, inputs)
+
+
+def test_an_ignored_mask_passes_no_budget() -> None:
+    x = padded(0, 2)
+    right = masked(node("a", "LSTM", units=5), W, x)[0]
+    assert np.abs(layer("LSTM", W, x, units=5)[0] - right).max() > 1e-2
