@@ -31,7 +31,7 @@ def test_operator(
         ("tflite", "int8", 3),
         ("tflite-reference", "int8", 3),  # the same kernel behind another resolver
         ("litert", "int8", 3),
-        ("tflm", "int8", 3),
+        ("tflm", "int8", 4),
         ("tflm", "int16x8", 4),
     ],
 )
