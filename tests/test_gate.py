@@ -253,10 +253,15 @@ def _start(models: Path, out: Path, cache: Path) -> subprocess.Popen[str]:
 
 
 def _workers(process: subprocess.Popen[str], kind: str) -> list[psutil.Process]:
+    """Forks of the server for `kind` that are at work. A package that is imported runs programs
+    of its own (uname, lscpu), forks of the server too until they begin: only a worker has
+    lowered its address space."""
     found = []
     for child in psutil.Process(process.pid).children(recursive=True):
         with contextlib.suppress(psutil.Error):  # it may end while we look
-            if kind in " ".join(child.cmdline()) and child.ppid() != process.pid:
+            server = psutil.Process(child.ppid())
+            memory = [one.rlimit(psutil.RLIMIT_AS) for one in (child, server)]
+            if kind in " ".join(child.cmdline()) and memory[0] != memory[1]:
                 found.append(child)
     return found
 
