@@ -8,12 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from fixtures.cache import Store
+from fixtures.cache import Entry, Store, fingerprint
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY = {"subject": "sequences", "recipe": {"shapes": [[1, None, 28]]}}
@@ -182,3 +185,49 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_speed(tmp_path: Path)
 def test_no_temporary_files_stay(store: Store) -> None:
     assert store.folder is not None
     assert [path.suffix for path in store.folder.rglob("*") if path.is_file()] == [".npz"]
+
+
+def test_a_result_is_made_once(tmp_path: Path) -> None:
+    store, made = Store(tmp_path / "cache"), []
+
+    def make() -> Entry:
+        made.append(1)
+        return {"rule": "x"}, {"value": np.arange(3.0)}
+
+    for _ in range(3):
+        document, arrays = store.once(KEY, make)
+        assert document == {"rule": "x"}
+        np.testing.assert_array_equal(arrays["value"], np.arange(3.0))
+    assert len(made) == 1
+
+
+@dataclass(frozen=True)
+class _Model:
+    kernel: NDArray[Any]
+    pair: tuple[Any, ...] = (None, np.float32(2))
+    clip: float = 0.0
+
+
+def test_a_fingerprint_tells_apart_all_that_differs() -> None:
+    plain = np.array([[1.0, 2.0]], np.float32)
+    differing = [
+        _Model(plain),
+        _Model(plain.astype(np.float64)),
+        _Model(plain.T),
+        _Model(np.nextafter(plain, np.float32(9))),
+        _Model(plain, (None, np.float64(2))),
+        _Model(plain, (np.float32(2), None)),
+        _Model(plain, ((None,), np.float32(2))),
+        _Model(plain, clip=-0.0),
+        _Model(plain, clip=1e-300),
+        plain,
+    ]
+    assert len({fingerprint(each) for each in differing}) == len(differing)
+    assert fingerprint(_Model(plain)) == fingerprint(_Model(plain.copy()))
+
+
+@pytest.mark.parametrize("value", [object(), _Model, {"a": 1}, np.array([None])])
+def test_what_has_no_fingerprint_is_refused(value: Any) -> None:
+    """An object's memory address would be a key that never fits, or fits something else."""
+    with pytest.raises(TypeError, match="no part of a key"):
+        fingerprint((1, value))

@@ -14,7 +14,7 @@ from fixtures import law_limitations
 from fixtures.law_cases import LAWS, LawCase, judge
 from fixtures.law_oracles import Prediction, Remembered
 from fixtures.law_search import examine, search, try_one
-from fixtures.laws import Specimen
+from fixtures.laws import Specimen, diverged
 from fixtures.limitations import RegistryError
 from fixtures.outcomes import Kind, Outcome, Phase
 from fixtures.recipes import RECIPES
@@ -325,3 +325,21 @@ def test_a_law_broken_where_its_limitation_says_that_it_holds_fails() -> None:
     assert f"broken where {entry.id} says that it holds" in judged.message
     pinned = try_one(LAWS["poisoning"], found, entry.example)
     assert judge(case, pinned, found.meter, entry, 0.0)[0].verdict == "limitation"
+
+
+@pytest.mark.parametrize("breaks", [True, False])
+def test_what_happens_once_and_not_again_is_told(breaks: bool) -> None:
+    """A worker that another program kills, say: a value of the case, whatever was raised."""
+    law, seen = LAWS["resetting"], []
+
+    def once(specimen: Specimen, example: Example) -> None:
+        seen.append(example)
+        if len(seen) == 3:
+            if breaks:
+                diverged("only now")
+            raise OSError("no room for a moment")
+        law.check(specimen, example)
+
+    found = search(replace(law, check=once), specimen("carried"))
+    assert found.outcome.kind is (Kind.DIVERGED if breaks else Kind.REFUSED)
+    assert found.outcome.message.startswith("not reproducible: ")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fixtures.cache import Store
 from fixtures.certificate.editing import edited, set_quantisation
 from fixtures.certificate.model_faults import activation as fused
 from fixtures.converting import inspect
@@ -38,7 +39,7 @@ def servers() -> Iterator[tuple[Server, Server]]:
 
 @pytest.fixture(scope="module")
 def bench(servers: tuple[Server, Server]) -> Iterator[OperatorBench]:
-    found = OperatorBench(*servers)
+    found = OperatorBench(*servers, Store(None))
     yield found
     found.close()
 

@@ -259,9 +259,13 @@ def _structure(content: bytes) -> Structure:
     )
 
 
+def _ranges(samples: dict[str, Array]) -> dict[str, tuple[float, float]]:
+    return calibrate(DOCUMENT, _keras(WEIGHTS), samples, final_cell=True)
+
+
 def _scaled(**changes: Any) -> Any:
     """The integer model with the scales that the samples ask for, then changed."""
-    ranges = calibrate(DOCUMENT, _keras(WEIGHTS), SAMPLES, final_cell=True)
+    ranges = _ranges(SAMPLES)
     found: dict[str, Any] = {}
     for name, (low, high) in (("input", ranges["x"]), ("hidden", ranges["lstm/hidden"])):
         scale = (max(0.0, high) - min(0.0, low)) / 255
@@ -282,7 +286,7 @@ def _scaled(**changes: Any) -> Any:
 def _said(model: Any, uncertain: float = 1e-6, **more: Any) -> list[str]:
     content = build(OperatorLstm(model, 5, 2, **more)).content
     found = calibrated_findings(
-        _structure(content), content, DOCUMENT, _keras(WEIGHTS), SAMPLES, uncertain
+        _structure(content), content, _keras(WEIGHTS), SAMPLES, _ranges(SAMPLES), uncertain
     )
     assert all(f.rule == "calibrated-range" and f.share and f.share > 1 for f in found)
     return [f.where[0] for f in found]
@@ -326,7 +330,8 @@ def test_without_intermediates_the_cell_is_judged_all_the_same() -> None:
 def test_a_float_model_has_no_scales_to_judge() -> None:
     content = build(OperatorLstm(WEIGHTS, 5, 2)).content
     keras = _keras(WEIGHTS)
-    assert calibrated_findings(_structure(content), content, DOCUMENT, keras, SAMPLES, 0.0) == []
+    ranges = _ranges(SAMPLES)
+    assert calibrated_findings(_structure(content), content, keras, SAMPLES, ranges, 0.0) == []
 
 
 def test_a_constant_range_is_not_judged_here() -> None:
@@ -386,7 +391,7 @@ def test_a_bias_of_int64_was_rounded_twice() -> None:
 
 def test_a_cell_is_looked_at_after_the_last_step_only() -> None:
     """As the 2.15.1 calibrator does: what it reaches on the way decides nothing."""
-    ends = calibrate(DOCUMENT, _keras(WEIGHTS), _peaked(), final_cell=True)["lstm/cell"]
+    ends = _ranges(_peaked())["lstm/cell"]
     way = calibrate(DOCUMENT, _keras(WEIGHTS), _peaked())["lstm/cell"]
     assert np.ceil(np.log2(max(map(abs, way)))) > np.ceil(np.log2(max(map(abs, ends))))
     model = integer_lstm(WEIGHTS, _peaked()["x"], LstmOptions())
@@ -394,7 +399,7 @@ def test_a_cell_is_looked_at_after_the_last_step_only() -> None:
         scale = float(2.0 ** (np.ceil(np.log2(max(map(abs, seen)))) - 15))
         content = build(OperatorLstm(replace(model, cell_scale=scale), 5, 2)).content
         found = calibrated_findings(
-            _structure(content), content, DOCUMENT, _keras(WEIGHTS), _peaked(), 1e-6
+            _structure(content), content, _keras(WEIGHTS), _peaked(), _ranges(_peaked()), 1e-6
         )
         assert ("cell_state" in [f.where[0] for f in found]) is wrong
 

@@ -215,7 +215,7 @@ def test_int16x8_refuses_what_it_does_not_know() -> None:
 
 
 def test_an_elementwise_model_has_no_lstm() -> None:
-    assert lstm_operators(elementwise_model("TANH", 8, "int16", 0.1, 2.0**-15)) == []
+    assert lstm_operators(elementwise_model("TANH", 8, "int16", 0.1, 2.0**-15)) == ()
 
 
 def test_int16x8_rescales_the_bias_of_a_dense_layer_behind_the_lstm() -> None:
