@@ -1,6 +1,6 @@
 # make conformance   set up, run every variant × recipe × runtime, gate a real model
 # make test          set up, lint, types, the harness's own tests
-# make fuzz          corrupt 10,080 flatbuffers: all runtimes, the reader, the gate (hours)
+# make fuzz          corrupt 10,080 flatbuffers: all runtimes, the reader, the gate (half an hour)
 # make certify       every check is seen to kill its faults; make certificate rewrites the table
 # make versions      measure which TensorFlow, Keras and runtime versions work (ROWS="2.19 tf_keras")
 # make ophint        build the legacy golden models again (needs Python 3.7)

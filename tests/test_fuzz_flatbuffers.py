@@ -105,6 +105,18 @@ def test_the_tables_account_for_every_file(sample: Result, tmp_path: Path) -> No
     assert exhibits.read(tmp_path) == [shown]
 
 
+def test_the_document_has_every_cell_of_the_tables(sample: Result) -> None:
+    shown = fuzz_report.exhibit(sample)
+    text = fuzz_report.document(shown, "python -m fixtures.fuzz_flatbuffers --count 28")
+    assert "`python -m fixtures.fuzz_flatbuffers --count 28` with tensorflow 2.15.1" in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(rows) == sum(2 + len(table.rows) for table in shown.tables)
+    for table in shown.tables:
+        assert f"## {table.title}\n\n| {' | '.join(table.columns)} |" in text
+        for row in table.rows:
+            assert all(str(cell).replace("|", "\\|") in text for cell in row if cell is not None)
+
+
 def test_what_must_not_happen_fails_the_fuzz(sample: Result) -> None:
     assert not replace(sample, left=("process 1",)).passed
     late = replace(sample.targets["tflm"], overruns=1)
