@@ -50,7 +50,7 @@ def _has_no_case(item: pytest.Item) -> bool:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     return any(
         name in parameters and not isinstance(parameters[name], Case)
-        for name in ("law_case", "predictions_case")
+        for name in ("law_case", "predictions_case", "resource_case")
     )
 
 

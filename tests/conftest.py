@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from fixtures.arena import ArenaBench
+from fixtures.lab import Lab
+from fixtures.material import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 # The runs that these tests start are no job's summary.
@@ -20,3 +25,18 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     script = ROOT / "tests" / "make_models.py"
     subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """A lab without a cache; its workers start when they are asked for something."""
+    found = Lab(Settings(seed=1, cache=None))
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def arena_bench(lab: Lab) -> Iterator[ArenaBench]:
+    found = ArenaBench(lab.light)
+    yield found
+    found.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from fixtures.arena import (
 )
 from fixtures.cases import Case
 from fixtures.lab import Lab
-from fixtures.material import Settings
 from fixtures.outcomes import Kind, Outcome, Phase
 from fixtures.recipes import RECIPES
 from fixtures.resources import Model, Unfit, check_arena, model_of
@@ -56,20 +55,6 @@ Given = Callable[[str, str], Model]
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    found = Lab(Settings(1, None))
-    yield found
-    found.close()
-
-
-@pytest.fixture(scope="module")
-def bench(lab: Lab) -> Iterator[ArenaBench]:
-    found = ArenaBench(lab.light)
-    yield found
-    found.close()
-
-
-@pytest.fixture(scope="module")
 def model(lab: Lab) -> Given:
     known: dict[tuple[str, str], Model] = {}
 
@@ -87,9 +72,9 @@ def model(lab: Lab) -> Given:
     return make
 
 
-def _search(model: Model, bench: ArenaBench) -> tuple[Arena, int]:
+def _search(model: Model, arena_bench: ArenaBench) -> tuple[Arena, int]:
     """The arena, and what the allocator recorded."""
-    failed, outputs, printed = bench.run(
+    failed, outputs, printed = arena_bench.run(
         model.data, model.samples, len(model.outputs), ARENA_BYTES, record=True
     )
     assert failed is None
@@ -97,7 +82,7 @@ def _search(model: Model, bench: ArenaBench) -> tuple[Arena, int]:
     total = parse_recorded(printed).total
 
     def attempt(size: int) -> Trial:
-        return bench.trial(model.data, model.samples, model.outputs, size)
+        return arena_bench.trial(model.data, model.samples, model.outputs, size)
 
     return smallest(attempt, total, ARENA_BYTES), total
 
@@ -116,39 +101,39 @@ def _brute_force(model: Model, folder: Path, *sizes: int) -> list[int]:
 
 @pytest.mark.parametrize(("name", "recipe"), SUBJECTS, ids=[f"{a}-{b}" for a, b in SUBJECTS])
 def test_the_search_finds_what_trying_every_size_finds(
-    model: Given, bench: ArenaBench, tmp_path: Path, name: str, recipe: str
+    model: Given, arena_bench: ArenaBench, tmp_path: Path, name: str, recipe: str
 ) -> None:
     subject = model(name, recipe)
-    arena, recorded = _search(subject, bench)
+    arena, recorded = _search(subject, arena_bench)
     running = _brute_force(subject, tmp_path, ALIGNMENT, arena.size + _BEYOND, ALIGNMENT)
     assert running == list(range(arena.size, arena.size + _BEYOND, ALIGNMENT))
     assert recorded <= arena.size
     assert arena.tried < 40
-    check_arena(subject, bench, arena)
+    check_arena(subject, arena_bench, arena)
     for wrong in (arena.size - ALIGNMENT, arena.size + ALIGNMENT):
         with pytest.raises(Unfit, match="bytes of arena are"):
-            check_arena(subject, bench, replace(arena, size=wrong))
+            check_arena(subject, arena_bench, replace(arena, size=wrong))
 
 
-def test_sixteen_bytes_are_the_step(model: Given, bench: ArenaBench, tmp_path: Path) -> None:
+def test_sixteen_bytes_are_the_step(model: Given, arena_bench: ArenaBench, tmp_path: Path) -> None:
     """Byte by byte: what is no multiple of the alignment does not help."""
     subject = model("timesteps-5", "int8")
-    size = _search(subject, bench)[0].size
+    size = _search(subject, arena_bench)[0].size
     found = _brute_force(subject, tmp_path, size - 40, size + 40, 1)
     assert found == list(range(size, size + 40))
 
 
-def test_what_the_allocator_records_can_be_too_few(model: Given, bench: ArenaBench) -> None:
+def test_what_the_allocator_records_can_be_too_few(model: Given, arena_bench: ArenaBench) -> None:
     """Loading needs more for a while than what is in use afterwards."""
-    arena, recorded = _search(model("unroll", "float32"), bench)
+    arena, recorded = _search(model("unroll", "float32"), arena_bench)
     assert arena.size > 1.3 * recorded
-    arena, recorded = _search(model("digits", "int8"), bench)
+    arena, recorded = _search(model("digits", "int8"), arena_bench)
     assert arena.size == recorded
 
 
-def test_the_parts_add_up(model: Given, bench: ArenaBench) -> None:
+def test_the_parts_add_up(model: Given, arena_bench: ArenaBench) -> None:
     subject = model("digits", "int8")
-    _, _, printed = bench.run(subject.data, subject.samples, 1, ARENA_BYTES, record=True)
+    _, _, printed = arena_bench.run(subject.data, subject.samples, 1, ARENA_BYTES, record=True)
     found = parse_recorded(printed)
     assert found.head % ALIGNMENT == 0
     assert sum(size for _, size in found.parts) == found.tail
@@ -227,10 +212,10 @@ def test_a_model_that_never_runs_is_said_to() -> None:
         smallest(_synthetic(lambda _: False), 1000, 65536)
 
 
-def test_another_answer_in_a_small_arena_is_no_run(model: Given, bench: ArenaBench) -> None:
+def test_another_answer_in_a_small_arena_is_no_run(model: Given, arena_bench: ArenaBench) -> None:
     subject = model("last", "int8")
     wrong = tuple(output + np.int8(1) for output in subject.outputs)
-    trial = bench.trial(subject.data, subject.samples, wrong, ARENA_BYTES)
+    trial = arena_bench.trial(subject.data, subject.samples, wrong, ARENA_BYTES)
     assert trial.failure is not None
     assert trial.failure.kind is Kind.DIVERGED
 

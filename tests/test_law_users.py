@@ -16,7 +16,6 @@ from fixtures.lab import Lab
 from fixtures.law_cases import LAWS, LawCase, cases_of
 from fixtures.law_models import Inapplicable
 from fixtures.law_search import search
-from fixtures.material import Settings
 from fixtures.recipes import RECIPES
 from fixtures.runtimes import RUNTIMES
 from fixtures.selection import select
@@ -49,13 +48,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     script = ROOT / "tests" / "make_law_models.py"
     subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
     return folder
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    found = Lab(Settings(seed=1, cache=None))
-    yield found
-    found.close()
 
 
 @pytest.fixture(scope="module")

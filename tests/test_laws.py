@@ -15,9 +15,9 @@ from fixtures.law_cases import LAWS, LawCase, judge
 from fixtures.law_oracles import Prediction, Remembered
 from fixtures.law_search import examine, search, try_one
 from fixtures.laws import Specimen, diverged
-from fixtures.limitations import RegistryError
 from fixtures.outcomes import Kind, Outcome, Phase
 from fixtures.recipes import RECIPES
+from fixtures.registries import RegistryError
 from fixtures.runtimes import RUNTIMES
 from fixtures.strategies import LABELS, Example, signal
 from fixtures.subjects import Subject

@@ -9,9 +9,10 @@ import pytest
 
 from fixtures import limitations
 from fixtures.cases import Case, Measured, judge
-from fixtures.limitations import Limitation, Registry, RegistryError, Selector
+from fixtures.limitations import Limitation, Registry, Selector
 from fixtures.outcomes import Kind, Outcome, Phase
 from fixtures.recipes import RECIPES
+from fixtures.registries import RegistryError
 from fixtures.runtimes import RUNTIMES
 from fixtures.selection import select
 from fixtures.subjects import Subject, catalogue

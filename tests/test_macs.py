@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from math import prod
 from typing import Any
@@ -13,7 +13,6 @@ import pytest
 from fixtures.cases import Case
 from fixtures.lab import Lab
 from fixtures.macs import Macs, count_macs
-from fixtures.material import Settings
 from fixtures.operator_models_schema import pack, unpack
 from fixtures.recipes import RECIPES
 from fixtures.structure import Structure
@@ -21,13 +20,6 @@ from fixtures.subjects import Subject
 from fixtures.variants import VARIANTS, Input, Node, Variant
 
 Shape = Sequence[int]
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    found = Lab(Settings(1, None))
-    yield found
-    found.close()
 
 
 def _one(name: str, inputs: Sequence[Shape | None], output: Shape, **options: Any) -> Macs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,6 @@ from fixtures.exactness import Exactness, compare_operator, expected_of
 from fixtures.examining import Examined
 from fixtures.explaining import oracle_counts
 from fixtures.lab import Lab
-from fixtures.material import Settings
 from fixtures.operator_models import OperatorLstm, build
 from fixtures.operator_models_read import lstm_operators
 from fixtures.operator_models_schema import unpack
@@ -32,13 +30,6 @@ from reference.profiles import FACTORS, TFLITE_2_15, TFLM, factors, with_factor
 from tests.reference.models import float_weights, integer_input, integer_model
 
 NATIVE = RUNTIMES["tflite"], RUNTIMES["tflm"]
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    found = Lab(Settings(1, None))
-    yield found
-    found.close()
 
 
 def _part(model: IntegerLstm, drawn: int = 0) -> Part:

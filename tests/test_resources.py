@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from fixtures.arena import ArenaBench
 from fixtures.cache import Store
 from fixtures.cases import Case
 from fixtures.lab import Lab
-from fixtures.material import Settings
 from fixtures.recipes import RECIPES
 from fixtures.resources import Model, Timer, Unfit, device_folder, model_of
 from fixtures.runtimes import RUNTIMES
@@ -144,20 +143,6 @@ def test_the_catalogue_is_measured_by_one_recipe_for_each_arithmetic() -> None:
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    found = Lab(Settings(1, None))
-    yield found
-    found.close()
-
-
-@pytest.fixture(scope="module")
-def bench(lab: Lab) -> Iterator[ArenaBench]:
-    found = ArenaBench(lab.light)
-    yield found
-    found.close()
-
-
-@pytest.fixture(scope="module")
 def model(lab: Lab) -> Model:
     subject = Subject("last", "catalogue", variant=VARIANTS["last"])
     case = Case("test_resources", subject, RECIPES["int8"], RUNTIMES["tflm"])
@@ -166,13 +151,13 @@ def model(lab: Lab) -> Model:
     return model_of(case, material, material.runs["tflm"].outputs)
 
 
-def _measure(model: Model, bench: ArenaBench, report: Path) -> dict[str, Any]:
-    return resources.resources(model, bench, COMPILER, report, Timer(), Store(None))
+def _measure(model: Model, arena_bench: ArenaBench, report: Path) -> dict[str, Any]:
+    return resources.resources(model, arena_bench, COMPILER, report, Timer(), Store(None))
 
 
 @needs_compiler
-def test_a_healthy_model_is_measured(model: Model, bench: ArenaBench, tmp_path: Path) -> None:
-    found = _measure(model, bench, tmp_path)
+def test_a_healthy_model_is_measured(model: Model, arena_bench: ArenaBench, tmp_path: Path) -> None:
+    found = _measure(model, arena_bench, tmp_path)
     assert found["arena_bytes"] >= found["arena"]["recorded_bytes"]
     assert found["op_resolver"] == ["AddStridedSlice", "AddUnidirectionalSequenceLSTM"]
 
@@ -189,7 +174,7 @@ def test_a_healthy_model_is_measured(model: Model, bench: ArenaBench, tmp_path: 
 )
 def test_an_array_of_other_bytes_is_caught(
     model: Model,
-    bench: ArenaBench,
+    arena_bench: ArenaBench,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     fault: Callable[[bytes], bytes],
@@ -202,12 +187,12 @@ def test_an_array_of_other_bytes_is_caught(
         lambda symbol, content, title: healthy(symbol, fault(content), title),
     )
     with pytest.raises(Unfit, match=message):
-        _measure(model, bench, tmp_path)
+        _measure(model, arena_bench, tmp_path)
 
 
 @pytest.mark.parametrize("off", [-16, 16])
 def test_an_arena_that_is_off_by_one_step_is_caught(
-    model: Model, bench: ArenaBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: int
+    model: Model, arena_bench: ArenaBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: int
 ) -> None:
     search = resources.smallest
 
@@ -217,23 +202,23 @@ def test_an_arena_that_is_off_by_one_step_is_caught(
 
     monkeypatch.setattr(resources, "smallest", wrong)
     with pytest.raises(Unfit, match="are too few" if off < 0 else "are not the fewest"):
-        _measure(model, bench, tmp_path)
+        _measure(model, arena_bench, tmp_path)
 
 
 def test_an_answer_that_is_not_the_known_one_is_caught(
-    model: Model, bench: ArenaBench, tmp_path: Path
+    model: Model, arena_bench: ArenaBench, tmp_path: Path
 ) -> None:
     other = replace(model, outputs=tuple(output + np.int8(1) for output in model.outputs))
     with pytest.raises(Unfit, match="another answer the second time"):
-        _measure(other, bench, tmp_path)
+        _measure(other, arena_bench, tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_named(
-    model: Model, bench: ArenaBench, tmp_path: Path
+    model: Model, arena_bench: ArenaBench, tmp_path: Path
 ) -> None:
     (tmp_path / "device").write_text("a file where a folder should be")
     with pytest.raises(Unfit, match="could not be written"):
-        _measure(model, bench, tmp_path)
+        _measure(model, arena_bench, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "../../x", "", "ü \\ *"])

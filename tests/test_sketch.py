@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +24,6 @@ from fixtures.arena import ArenaBench
 from fixtures.cache import Store
 from fixtures.cases import Case
 from fixtures.lab import Lab
-from fixtures.material import Settings
 from fixtures.recipes import RECIPES
 from fixtures.resources import Model, Timer, model_of
 from fixtures.runtimes import ARENA_BYTES, RUNTIMES
@@ -79,13 +77,6 @@ def _tensor_line(tensor: Tensor) -> str:
     # nine digits make a float32 again, exactly
     numbers = [_TYPES[tensor.dtype], f"{scale[0]:.9g}", zero_point[0], *tensor.shape]
     return " ".join(map(str, numbers))
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    found = Lab(Settings(1, None))
-    yield found
-    found.close()
 
 
 @pytest.fixture(scope="module", params=["int8", "float32"])

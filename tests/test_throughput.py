@@ -11,7 +11,6 @@ import pytest
 from fixtures import throughput
 from fixtures.lab import Lab
 from fixtures.law_cases import LawCase
-from fixtures.material import Settings
 from fixtures.recipes import RECIPES
 from fixtures.runtimes import RUNTIMES
 from fixtures.subjects import catalogue
@@ -24,8 +23,7 @@ LENGTHS = (7, 3, 3, 12, 1, 7)
 
 
 @pytest.fixture(scope="module")
-def system() -> Iterator[NativeSystem]:
-    lab = Lab(Settings(seed=1, cache=None))
+def system(lab: Lab) -> Iterator[NativeSystem]:
     workbench = Workbench(lab)
     (subject,) = catalogue([VARIANTS["sequences"]])
     recipe, runtime = RECIPES["dynamic-sequence"], RUNTIMES["tflite"]
@@ -34,7 +32,6 @@ def system() -> Iterator[NativeSystem]:
     assert isinstance(found, NativeSystem)
     yield found
     workbench.close()
-    lab.close()
 
 
 @pytest.fixture(scope="module")
