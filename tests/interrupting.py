@@ -15,6 +15,12 @@ from fixtures import lab, report
 from fixtures.workers.client import Server, Worker
 
 
+def hear_ctrl_c() -> None:
+    """For a run to be interrupted: tests that a shell has put into the background ignore SIGINT,
+    and so would what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _press() -> None:
     """Once; the file that is named by LSTM_INTERRUPTED_AT gets the time."""
     path = Path(os.environ["LSTM_INTERRUPTED_AT"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from fixtures import budgets
 from fixtures.budgets import against_another_runtime, description, expectation
-from fixtures.cache import Store
+from fixtures.cache import Entry, Store
 from fixtures.comparison import Allowed
 from fixtures.exactness import (
     NO_HYBRID,
@@ -264,12 +265,24 @@ def test_an_expectation_is_the_oracles_and_is_kept(tmp_path: Path) -> None:
         np.testing.assert_array_equal(again.outputs[0], made.outputs[0])
 
 
+class Watched(Store):
+    """A store that remembers which steps it had."""
+
+    found: tuple[str, ...] = ()
+
+    def read(self, key: Mapping[str, Any]) -> Entry | None:
+        entry = super().read(key)
+        if entry is not None:
+            self.found += (key["step"],)
+        return entry
+
+
 @pytest.mark.parametrize("what", ["document", "weights", "stimulus", "calibration", "scheme"])
 def test_everything_that_decides_an_expectation_is_in_its_key(tmp_path: Path, what: str) -> None:
     name = "golden-sequences"
     document, weights = derived.records()[0][name], derived.part(name, "weight")
     inputs = derived.part(name, "input")
-    store = Store(tmp_path)
+    store = Watched(tmp_path)
     expectation(document, weights, inputs, inputs, "int8", store)
     other = {key: value * np.float32(0.5) for key, value in inputs.items()}
     expectation(
@@ -280,7 +293,29 @@ def test_everything_that_decides_an_expectation_is_in_its_key(tmp_path: Path, wh
         "int16x8" if what == "scheme" else "int8",
         store,
     )
-    assert store.hits == 0
+    # Neither the stimulus nor the type decides the ranges of the calibration samples.
+    assert store.found == (("ranges",) if what in ("stimulus", "scheme") else ())
+
+
+@pytest.mark.parametrize("what", ["document", "weights", "samples", "carry_state", "final_cell"])
+def test_everything_that_decides_ranges_is_in_their_key(tmp_path: Path, what: str) -> None:
+    name = "golden-sequences"
+    document, weights = derived.records()[0][name], derived.part(name, "weight")
+    inputs = derived.part(name, "input")
+    store = Store(tmp_path)
+    plain = budgets.ranges(document, weights, inputs, store)
+    assert plain == budgets.ranges(document, weights, inputs, store)
+    assert plain == calibrate(document, weights, inputs)
+    assert store.hits == 1
+    budgets.ranges(
+        {**document, "seed": 9} if what == "document" else document,
+        {k: v * np.float32(2) for k, v in weights.items()} if what == "weights" else weights,
+        {k: v * np.float32(2) for k, v in inputs.items()} if what == "samples" else inputs,
+        store,
+        carry_state=what != "carry_state",
+        final_cell=what == "final_cell",
+    )
+    assert store.hits == 1
 
 
 def test_calibration_decides_nothing_in_float(tmp_path: Path) -> None:
@@ -294,8 +329,8 @@ def test_calibration_decides_nothing_in_float(tmp_path: Path) -> None:
 
 
 def test_the_code_of_the_oracle_is_part_of_the_key() -> None:
-    assert len(budgets._code()) == 2
-    assert all(len(digest) == 64 for digest in budgets._code())
+    assert len(budgets.code()) == 2
+    assert all(len(digest) == 64 for digest in budgets.code())
 
 
 def test_another_runtimes_answer_has_a_float_budget_only() -> None:

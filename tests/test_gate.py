@@ -21,6 +21,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.interrupting import hear_ctrl_c
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -248,7 +250,12 @@ def _start(models: Path, out: Path, cache: Path) -> subprocess.Popen[str]:
         *("--recipe", "float32", "--report", str(out), "--cache", str(cache)),
     ]
     return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=hear_ctrl_c,
     )
 
 

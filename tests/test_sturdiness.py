@@ -16,6 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.interrupting import hear_ctrl_c
+
 ROOT = Path(__file__).resolve().parents[1]
 #: What a run may take to end after Ctrl-C, on a busy machine.
 PROMPTLY = 15.0
@@ -56,6 +58,7 @@ def test_ctrl_c_ends_every_phase_promptly_with_a_report_and_nothing_left(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=hear_ctrl_c,
     )
     started: set[psutil.Process] = set()
     while run.poll() is None and not pressed.exists():
