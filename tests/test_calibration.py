@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures.calibration import dependence_findings, range_findings, sample_findings
+from fixtures.calibration import (
+    cell_findings,
+    dependence_findings,
+    range_findings,
+    sample_findings,
+)
+from fixtures.lstm_contract import CELL_STATE, Fused
 from fixtures.stimuli import for_variant
 from fixtures.structure import Structure
 from fixtures.variants import VARIANTS
@@ -127,3 +133,41 @@ def test_scales_that_depend_on_the_samples_are_told(
 def test_weights_do_not_depend_on_calibration() -> None:
     """A constant's scale is its own; a bias follows its input's."""
     assert dependence_findings(_calibrated(1.0, size=16), {"x": _calibrated(2.0, size=16)}) == []
+
+
+def _lstm(position: int, cell_scale: float) -> Fused:
+    """A fused LSTM of which only the cell state's range counts."""
+    cell = {"name": f"cell {position}", "dtype": "int16", "scale": [cell_scale], "zero_point": [0]}
+    return Fused(position, {"inputs": [-1] * CELL_STATE + [0]}, [cell])
+
+
+NARROW, WIDE = 2.0**-15, 8 * 2.0**-15
+SMALL, LARGE = (-0.9, 0.5), (-0.1, 7.9)
+
+
+@pytest.mark.parametrize(
+    ("layers", "saturating"),
+    [
+        ({0: "forward", 4: "backward"}, []),
+        ({0: "backward", 4: "forward"}, ["cell 0"]),
+        ({4: "forward"}, []),  # no layer has the weights of the other one
+        ({4: "backward"}, []),
+        ({0: "backward"}, ["cell 0"]),
+    ],
+)
+def test_a_cell_that_leaves_its_range_is_named_by_its_layer(
+    layers: dict[int, str], saturating: list[str]
+) -> None:
+    """The layer whose weights the operator has, whatever the order of operators and layers is."""
+    ranges = {"forward": SMALL, "backward": LARGE}
+    found = cell_findings([_lstm(0, NARROW), _lstm(4, WIDE)], layers, ranges)
+    assert [finding.where[0] for finding in found] == saturating
+    assert all("'backward'" in f.message and f.rule == "cell-saturates" for f in found)
+
+
+@pytest.mark.parametrize("largest", [1.0, -1.0])
+def test_one_step_beyond_the_range_is_no_saturation(largest: float) -> None:
+    for reached, wrong in ((largest, False), (largest * (1 + 3 * NARROW), True)):
+        ends = (min(0.0, reached), max(0.0, reached))
+        found = cell_findings([_lstm(0, NARROW)], {0: "lstm"}, {"lstm": ends})
+        assert bool(found) is wrong
