@@ -69,8 +69,8 @@ class Tap(Hooks):
     def cell(self, name: str, value: Array, magnitude: Lazy) -> Array:
         return self._keep(name, self.inner.cell(name, value, magnitude))
 
-    def hidden(self, name: str, value: Array, magnitude: Lazy) -> Array:
-        return self._keep(name, self.inner.hidden(name, value, magnitude))
+    def hidden(self, name: str, value: Array) -> Array:
+        return self._keep(name, self.inner.hidden(name, value))
 
 
 def trace(
