@@ -9,7 +9,7 @@ first those that killed most mutants of the same function, then the quick ones.
 
 `python -m tools.mutate` examines what has no verdict yet, and again what survived, since tests
 may have become better; what was killed stays so until its function changes. `--again` examines
-everything, a pattern (`reference.affine.*`) only what fits.
+what was killed too; a pattern (`reference.affine.*`) limits all this to what fits.
 """
 
 from __future__ import annotations
@@ -244,8 +244,8 @@ def examine(session: Examination, options: argparse.Namespace) -> None:
 
 
 def _is_wanted(name: str, code: int | None, options: argparse.Namespace) -> bool:
-    if options.patterns:
-        return any(fnmatch.fnmatch(name, pattern) for pattern in options.patterns)
+    if options.patterns and not any(fnmatch.fnmatch(name, one) for one in options.patterns):
+        return False
     return options.again or code is None or (code in (SURVIVED, 5, NO_TESTS) and not options.new)
 
 
