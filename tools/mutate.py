@@ -298,7 +298,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     prepare(options.children)
     selected = [*config().pytest_add_cli_args, *config().pytest_add_cli_args_test_selection]
-    fixed = ["--rootdir=.", "--capture=sys", "--tb=native", "--assert=plain", "-o", "tmp_path_retention_policy=none"]
+    fixed = [
+        "--rootdir=.",
+        "--capture=sys",
+        "--tb=native",
+        "--assert=plain",
+        "-o",
+        "tmp_path_retention_policy=none",
+    ]
     os.chdir("mutants")
     return int(pytest.main([*fixed, *selected], plugins=[Examination(options)]))
 

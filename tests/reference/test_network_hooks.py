@@ -18,7 +18,7 @@ from tests.reference.networks import Array, document, named, node
 
 #: [samples, batch, time, features]: two steps, so that what is shown for each step is seen twice.
 STEPS, FEATURES, UNITS = 2, 4, 3
-X = np.random.default_rng(4).uniform(0.1, 1, (1, 2, STEPS, FEATURES))
+X = np.random.default_rng(4).uniform(0.1, 1, (1, 3, STEPS, FEATURES))
 
 
 class Seen(Hooks):
@@ -443,6 +443,18 @@ def test_tokens_are_no_tensor_and_their_table_is_a_weight() -> None:
     assert hooks.calls == ["weight a/table embedding"]
     assert np.array_equal(found[0, 0, 0], table[[0, 2, 2, 1]])
     assert np.array_equal(found[1], 2 * found[0])
+
+
+@pytest.mark.parametrize("tokens", [[1], [0, 2]])
+def test_tokens_up_to_the_last_row(tokens: list[int]) -> None:
+    model = document(node("a", "Embedding", "t", input_dim=3, output_dim=2), t=[len(tokens)])
+    model["inputs"][0]["dtype"] = "int32"
+    table, given = np.arange(6.0).reshape(3, 2), np.array([[tokens]])
+    (found,) = evaluate(model, {"a/0": table}, {"t": given})
+    assert np.array_equal(found[0, 0], table[tokens])
+    for wrong in (given - 3, given * 0 + 3, given * 0 - 1):
+        with pytest.raises(ValueError, match="^layer 'a': a token lies outside of 0 to 2$"):
+            evaluate(model, {"a/0": table}, {"t": wrong})
 
 
 def test_exact_hooks_return_what_they_are_given() -> None:

@@ -118,6 +118,37 @@ def test_masks_are_joined_by_and(
     assert close(found, layer("LSTM", upper, between[:, :, :steps], units=2)[0])
 
 
+@pytest.mark.parametrize("kind", ["Add", "Concatenate", "Maximum"])
+def test_without_masks_there_is_none_to_join(kind: str) -> None:
+    """Pooling refuses a mask, so that it shows that there is none."""
+    model = document(node("a", kind, "x x"), node("p", "GlobalMaxPooling1D", "a"))
+    assert evaluate(model, {}, {"x": X})[0].shape[:2] == X.shape[:2]
+
+
+def test_each_direction_that_is_not_merged_keeps_the_mask() -> None:
+    x = padded(2)
+    inner = wrapped("LSTM", units=5, return_sequences=True)
+    model = document(
+        node("m", "Masking"),
+        node("a", "Bidirectional", "m", layer=inner, merge_mode=None),
+        node("b", "LSTM", "a:0", units=2),
+        node("c", "LSTM", "a:1", units=2),
+        outputs="b c",
+    )
+    weights = {**named("a", W + W), **named("b", UPPER), **named("c", UPPER)}
+    found = evaluate(model, weights, {"x": x})
+    for value, step in zip(found, (1, -1), strict=True):
+        kept = x[:, :, :5][:, :, ::step]
+        between = layer("LSTM", W, kept, units=5, return_sequences=True)[0][:, :, ::step]
+        assert close(value, layer("LSTM", UPPER, between, units=2)[0])
+
+
+def test_joined_along_the_batch() -> None:
+    model = document(node("a", "Concatenate", "x y", axis=0), x=[7, 4], y=[7, 4])
+    (found,) = evaluate(model, {}, {"x": X, "y": 2 * X})
+    assert np.array_equal(found, np.concatenate([X, 2 * X], 1))
+
+
 def test_masks_are_not_joined_along_their_own_axis() -> None:
     model = document(
         node("m", "Masking"), node("a", "Concatenate", "m m", axis=1), node("f", "Flatten", "a")

@@ -42,6 +42,7 @@ def _merged(kind: str, *values: np.ndarray) -> np.ndarray:
         ("GlobalAveragePooling1D", {}, [1.0, 1.1]),
         ("GlobalAveragePooling1D", {"keepdims": True}, [[1.0, 1.1]]),
         ("GlobalMaxPooling1D", {}, [3.0, 4.0]),
+        ("GlobalMaxPooling1D", {"keepdims": True}, [[3.0, 4.0]]),
         ("MaxPooling1D", {"pool_size": 2}, [[3.0, 0.5], [2.0, 4.0]]),
         ("MaxPooling1D", {"pool_size": [2], "padding": "same"}, [[3, 0.5], [2, 4], [0, 1]]),
         ("MaxPooling1D", {"pool_size": 3, "strides": 2}, [[3, 4], [2, 4]]),
@@ -102,6 +103,12 @@ def test_a_window_that_starts_in_the_padding() -> None:
     assert _value("MaxPooling1D", config, -x).ravel().tolist() == [-1, -1, -2, -3, -4]
 
 
+def test_what_fits_is_not_padded() -> None:
+    x = np.arange(6.0).reshape(1, 1, 6, 1)
+    found = _value("MaxPooling1D", {"pool_size": 2, "padding": "same"}, x)
+    assert found.ravel().tolist() == [1, 3, 5]
+
+
 def test_paddings_of_one_number_are_for_both_ends() -> None:
     assert _value("ZeroPadding1D", {"padding": 1})[[0, -1]].tolist() == [[0, 0]] * 2
     np.testing.assert_array_equal(_value("Cropping1D", {"cropping": 1}), X[0, 0, 1:-1])
@@ -141,6 +148,7 @@ def test_merging_layers() -> None:
     np.testing.assert_allclose(_merged("Average", X, other, X), (2 * a + b) / 3)
     np.testing.assert_allclose(_merged("Multiply", X, other, X), a * b * a)
     np.testing.assert_allclose(_merged("Maximum", X, other), np.maximum(a, b))
+    np.testing.assert_allclose(_merged("Maximum", X, other, -2 * X), np.maximum(a, b).clip(-2 * a))
     np.testing.assert_allclose(_merged("Minimum", X, other), np.minimum(a, b))
     weights = np.array([[[[0.1], [0.2], [0.3], [0.4], [0.5]]]])
     np.testing.assert_allclose(_merged("Multiply", X, weights), a * weights[0, 0])

@@ -103,6 +103,8 @@ def test_an_option_that_is_not_implemented_is_named(
         ("Dense", {"units": 5}, [(4, 5), (5,)]),
         ("Conv1D", {"filters": 2, "kernel_size": 3}, [(3, 4, 2), (2,)]),
         ("Embedding", {"input_dim": 3, "output_dim": 2}, [(3, 2)]),
+        ("LSTM", {"units": 2}, [(4, 8), (2, 8), (8,)]),
+        ("GRU", {"units": 2}, [(4, 6), (2, 6), (2, 6)]),
         ("LayerNormalization", {}, [(4,), (4,)]),
         ("BatchNormalization", {}, [(4,)] * 4),
     ],
@@ -123,3 +125,9 @@ def test_an_axis_may_be_given_as_a_list_of_one() -> None:
         for kind, weights in (("BatchNormalization", ones), ("LayerNormalization", ones[:2])):
             (found,) = layer(kind, weights, axis=axis)
             assert close(found, layer(kind, weights)[0])
+
+
+def test_all_superfluous_weights_are_named() -> None:
+    weights = named("b", [np.zeros(1), np.zeros(2)])
+    with pytest.raises(ValueError, match=r"^weights of no layer: b/0, b/1$"):
+        evaluate(document(node("a", "Flatten")), weights, {"x": X})

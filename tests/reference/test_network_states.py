@@ -156,7 +156,9 @@ def test_the_converter_fuses_plain_lstms(config: dict[str, Any], fused: bool) ->
         assert clips(model, FULL) is fused
 
 
-@pytest.mark.parametrize(("outputs", "fused"), [("a:0", True), ("a:0 a:1", False), ("a:0 a:2", False)])
+@pytest.mark.parametrize(
+    ("outputs", "fused"), [("a:0", True), ("a:0 a:1", False), ("a:0 a:2", False)]
+)
 def test_an_lstm_whose_states_are_read_is_not_fused(outputs: str, fused: bool) -> None:
     model = document(node("a", "LSTM", units=5, return_state=True), outputs=outputs)
     assert clips(model, FULL) is fused
@@ -256,9 +258,7 @@ def test_a_sequence_without_time_steps_is_refused() -> None:
 @pytest.mark.parametrize("states", ["h", "h h h", "h w"])
 def test_states_that_do_not_fit_are_refused(states: str) -> None:
     inputs = {"x": X, "h": INITIAL[0], "w": np.zeros((2, 3, 4))}
-    model = document(
-        node("a", "LSTM", "x", states, units=5), x=[7, 4], h=[5], w=[4]
-    )
+    model = document(node("a", "LSTM", "x", states, units=5), x=[7, 4], h=[5], w=[4])
     with pytest.raises(ValueError, match="^layer 'a': initial states of wrong number or shape$"):
         evaluate(model, named("a", W), inputs)
 
