@@ -50,7 +50,8 @@ def quantize_operator(real: NDArray[np.float32], affine: Affine, form: Form) -> 
         _by_reciprocal(flat[:whole], affine),
         quantise(flat[whole:], affine, "half_away", np.float64),
     ]
-    return np.concatenate(parts).reshape(np.shape(real))
+    joined: NDArray[Any] = np.concatenate(parts)
+    return joined.reshape(np.shape(real))
 
 
 def _by_reciprocal(real: NDArray[np.float32], affine: Affine) -> NDArray[Any]:

@@ -351,7 +351,7 @@ def test_windows_of_a_convolution_are_rows_of_two_axes() -> None:
 )
 def test_what_merging_shows(kind: str, expected: list[str]) -> None:
     hooks = Seen()
-    x = {name: np.full((1, 1, 2), value) for name, value in zip("xyz", (1.0, -2.0, 4.0))}
+    x = {name: np.full((1, 1, 2), value) for name, value in (("x", 1.0), ("y", -2.0), ("z", 4.0))}
     evaluate(document(node("a", kind, "x y z"), x=[2], y=[2], z=[2]), {}, x, hooks)
     assert hooks.calls == ["tensor x", "tensor y", "tensor z", *expected]
     for _, value, magnitude in hooks.sums:
@@ -453,7 +453,7 @@ def test_tokens_up_to_the_last_row(tokens: list[int]) -> None:
     (found,) = evaluate(model, {"a/0": table}, {"t": given})
     assert np.array_equal(found[0, 0], table[tokens])
     for wrong in (given - 3, given * 0 + 3, given * 0 - 1):
-        with pytest.raises(ValueError, match="^layer 'a': a token lies outside of 0 to 2$"):
+        with pytest.raises(ValueError, match=r"^layer 'a': a token lies outside of 0 to 2$"):
             evaluate(model, {"a/0": table}, {"t": wrong})
 
 

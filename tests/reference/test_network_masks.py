@@ -153,7 +153,7 @@ def test_masks_are_not_joined_along_their_own_axis() -> None:
     model = document(
         node("m", "Masking"), node("a", "Concatenate", "m m", axis=1), node("f", "Flatten", "a")
     )
-    with pytest.raises(UnsupportedLayer, match="^layer 'a': masks joined along axis 1$"):
+    with pytest.raises(UnsupportedLayer, match=r"^layer 'a': masks joined along axis 1$"):
         evaluate(model, {}, {"x": X})
 
 

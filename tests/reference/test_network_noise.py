@@ -276,7 +276,7 @@ def test_budgets_have_no_cell_clip_unless_one_is_given() -> None:
 
 def test_two_draws_are_enough_to_start_with() -> None:
     assert make_hooks("float32", trials=2).trials == 2
-    with pytest.raises(ValueError, match="^1 trials: at least 2 are needed$"):
+    with pytest.raises(ValueError, match=r"^1 trials: at least 2 are needed$"):
         make_hooks("float32", trials=1)
     expected = r"^unknown scheme 'int4', expected one of \('float32', 'float16', "
     with pytest.raises(ValueError, match=expected):
@@ -318,7 +318,9 @@ def test_a_calibration_clips_cells_as_the_model_does(carry: bool) -> None:
 
 
 def test_final_cells_are_those_of_carried_states() -> None:
-    with pytest.raises(ValueError, match="^final_cell is what the calibrator sees that carries st"):
+    with pytest.raises(
+        ValueError, match=r"^final_cell is what the calibrator sees that carries"
+    ):
         calibrate(SUM, OPEN, samples(1.0), carry_state=False, final_cell=True)
 
 

@@ -117,7 +117,7 @@ def test_paddings_of_one_number_are_for_both_ends() -> None:
 def test_batch_normalization_scales_and_centres_by_choice() -> None:
     mean, variance = np.array([1.0, 2.0]), np.array([4.0, 0.25])
     unit = (X[0, 0] - mean) / np.sqrt(variance)
-    for learned, want in (("scale", unit * [3.0, 5.0]), ("center", unit + [3.0, 5.0])):
+    for learned, want in (("scale", unit * [3.0, 5.0]), ("center", unit + np.array([3.0, 5.0]))):
         config = {"scale": learned == "scale", "center": learned == "center", "epsilon": 0.0}
         got = _value("BatchNormalization", config, weights=[[3.0, 5.0], mean, variance])
         np.testing.assert_allclose(got, want, rtol=1e-12)

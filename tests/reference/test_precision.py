@@ -178,7 +178,7 @@ def test_tflite_multiplies_scales_in_float32_and_tflm_in_float64(
 def test_a_single_rounding_shifts_left_by_30_bits_at_most() -> None:
     x = np.array([3], np.int64)
     assert multiply_single_rounding(x, Multiplier(2**30, 30)).tolist() == [3 * 2**29]
-    with pytest.raises(ValueError, match="^single rounding has no left shift by 31 bits$"):
+    with pytest.raises(ValueError, match=r"^single rounding has no left shift by 31 bits$"):
         multiply_single_rounding(x, Multiplier(2**30, 31))
 
 
@@ -276,7 +276,7 @@ def test_a_state_of_another_shape_is_refused(
 ) -> None:
     model = integer_model(0)
     state = LstmState(np.zeros(hidden, np.int8), np.zeros(cell, np.int16))
-    with pytest.raises(ValueError, match="^initial state has shapes "):
+    with pytest.raises(ValueError, match=r"^initial state has shapes "):
         lstm_integer(model, integer_input(0, model), TFLM, state)
 
 
@@ -284,7 +284,7 @@ def test_a_state_of_another_shape_is_refused(
     ("shape", "dtype"), [((4, 9, 5), "int8"), ((4, 36), "int8"), ((4, 9, 4), "int16")]
 )
 def test_an_input_of_another_shape_or_type_is_refused(shape: tuple[int, ...], dtype: str) -> None:
-    with pytest.raises(ValueError, match="^expected int8 with 3 axes and 4 features, got "):
+    with pytest.raises(ValueError, match=r"^expected int8 with 3 axes and 4 features, got "):
         lstm_integer(integer_model(0), np.zeros(shape, dtype), TFLM)
 
 

@@ -126,7 +126,7 @@ def test_the_ends_of_a_type_are_zero_points_and_no_more() -> None:
 def test_channels_need_their_axis() -> None:
     several: list[tuple[Any, Any]] = [(np.ones(2), 0), (1.0, np.zeros(2, np.int64))]
     for scale, zero_point in several:
-        with pytest.raises(ValueError, match="^per-axis scales need an axis$"):
+        with pytest.raises(ValueError, match=r"^per-axis scales need an axis$"):
             Affine(scale, zero_point)
         assert (
             quantise(np.ones((2, 3)), Affine(scale, zero_point, axis=0)).tolist() == [[1] * 3] * 2
