@@ -318,9 +318,7 @@ def test_a_calibration_clips_cells_as_the_model_does(carry: bool) -> None:
 
 
 def test_final_cells_are_those_of_carried_states() -> None:
-    with pytest.raises(
-        ValueError, match=r"^final_cell is what the calibrator sees that carries"
-    ):
+    with pytest.raises(ValueError, match=r"^final_cell is what the calibrator sees that carries"):
         calibrate(SUM, OPEN, samples(1.0), carry_state=False, final_cell=True)
 
 
