@@ -67,7 +67,7 @@ def _exp_negative(x: Int64, integer_bits: int) -> Int64:
         result = np.where(bit != 0, multiply(result, factor), result).astype(np.int64)
     if integer_bits > 5:
         result = np.where(x < -(32 << fraction_bits), 0, result)
-    return np.where(x == 0, ONE, result).astype(np.int64)
+    return result  # gemmlowp gives ONE for 0, where both functions have a value of their own
 
 
 def _exp_in_last_quarter(x: Int64) -> Int64:
@@ -96,8 +96,8 @@ def _newton_reciprocal(x: Int64) -> Int64:
 
 
 def _rescale(x: Int64, left: int) -> Int64:
-    """Fewer integer bits by a saturating left shift."""
-    return np.clip(x << left, -(2**15), ONE)
+    """Fewer integer bits by a left shift that saturates; nothing here reaches the lower end."""
+    return np.minimum(x << left, ONE)
 
 
 # The table of TensorFlow Lite Micro -------------------------------------------------------

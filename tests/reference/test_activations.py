@@ -113,3 +113,25 @@ def test_table_functions_interpolate_and_round_exactly() -> None:
         result = function(x, 3, 0) - offset
         assert (result[x >= 0] == positive).all()
         assert (result[x < 0] == negative).all()
+
+
+@pytest.mark.parametrize("integer_bits", range(15))
+def test_gemmlowp_functions_in_every_format(integer_bits: int) -> None:
+    """The kernels use few of them. Below two fraction bits gemmlowp's quarters are finer than its
+    steps, and the values are rough."""
+    real = REAL / 2 ** (15 - integer_bits)
+    logistic = gemmlowp_logistic(ALL, integer_bits)
+    assert logistic.dtype == np.int16
+    assert logistic[2**15] == 2**14
+    if integer_bits < 14:
+        with np.errstate(over="ignore"):
+            assert steps_off(logistic, 1 / (1 + np.exp(-real))) < 6.8
+        tanh = gemmlowp_tanh(ALL, integer_bits)
+        assert tanh.dtype == np.int16
+        assert tanh[2**15] == 0
+    if integer_bits < 13:
+        assert steps_off(tanh, np.tanh(real)) < 12.1
+
+
+def test_table_functions_are_int16() -> None:
+    assert table_tanh(ALL, 3, 0).dtype == table_logistic(ALL).dtype == np.int16

@@ -146,3 +146,11 @@ def test_a_quotient_beyond_float32_saturates() -> None:
     real = np.array([3e38, -3e38], np.float32)
     found = quantise(real, Affine(2.0**-40, 5), precision=np.float32)
     assert found.tolist() == [127, -128]
+
+
+def test_the_scales_of_channels_are_of_that_precision_too() -> None:
+    """0.25 over float32(0.1): a tie in float32, less than one in float64."""
+    affine = Affine(np.full(2, np.float32(0.1), np.float64), 0, axis=0)
+    real = np.full(2, 0.25, np.float32)
+    assert quantise(real, affine, precision=np.float32).tolist() == [3, 3]
+    assert quantise(real, affine).tolist() == [2, 2]
