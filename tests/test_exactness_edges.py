@@ -54,8 +54,9 @@ def test_only_the_output_that_the_operator_has_is_compared() -> None:
     assert compare_operator(found_lstm(), 0, Expected(VALUES, "0 LSB"), run).proven
 
 
-def test_states_may_come_as_rows() -> None:
-    flat = tuple(value.reshape(-1, value.shape[-1]) for value in VALUES)
+@pytest.mark.parametrize("last", [(), (-1,)])
+def test_values_may_come_as_rows_or_flat(last: tuple[int, ...]) -> None:
+    flat = tuple(value.reshape(-1, *last and value.shape[-1:]) for value in VALUES)
     run = OperatorRun(None, flat[:1], flat[1:])
     assert compare_operator(found_lstm(), 0, Expected(VALUES, "0 LSB"), run).proven
 

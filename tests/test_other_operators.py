@@ -205,3 +205,25 @@ def test_every_integer_type_has_steps(dtype: Any) -> None:
     a = np.array([[1, 100]], dtype)
     assert beyond_one_rounding(a, a + dtype(1)) == ""
     assert beyond_one_rounding(a, a + dtype(2)) == "2 of 2 values differ by up to 2 steps"
+
+
+def test_as_many_tensors_as_were_asked_for() -> None:
+    """A sample too many, an inner tensor too few, and one output of two on one runtime."""
+
+    class Fewer(_Runtimes):
+        def __init__(self, of: str) -> None:
+            super().__init__()
+            self.of = of
+
+        def run(self, runtime: Any, content: bytes, inputs: Any, **more: Any) -> OperatorRun:
+            found = super().run(runtime, content, inputs, **more)
+            inner = "shapes" in more
+            fewer = inner if self.of == "inner" else runtime.name == self.of
+            return OperatorRun(None, found.outputs[:-1]) if fewer else found
+
+    content = _chain()
+    nobody: Any = None
+    for faked, samples in ((_Runtimes(), [X, X]), (Fewer("inner"), [X]), (Fewer("tflm"), [X])):
+        runtimes: Any = faked
+        with pytest.raises(ValueError, match="zip"):
+            agreement.agreement(content, _structure(content), samples, MICRO, runtimes, nobody)

@@ -213,6 +213,14 @@ def test_steps_are_those_of_the_output_of_that_name() -> None:
 def test_an_input_is_divided_in_float32() -> None:
     """0.25 over float32(0.1): a tie in float32, less than one in float64."""
     structure = _structure("int8", float(np.float32(0.1)), 3)
-    x = np.full((1, 1, 4), 0.25, np.float32)
-    (found,) = to_runtime(structure, ["x"], {"x": x})
-    assert found.ravel().tolist() == [6] * 4
+    for dtype in (np.float32, np.float64):
+        x = np.full((1, 1, 4), 0.25, dtype)
+        (found,) = to_runtime(structure, ["x"], {"x": x})
+        assert found.ravel().tolist() == [6] * 4
+
+
+def test_every_output_needs_its_expectation() -> None:
+    values = np.zeros((1, 1, 4))
+    for outputs, expected in (([values], []), ([], [values]), ([values] * 2, [values])):
+        with pytest.raises(ValueError, match="zip"):
+            largest_in_steps(INT8, (), outputs, expected)

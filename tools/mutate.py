@@ -7,6 +7,8 @@ take some milliseconds. Here pytest collects once; each test is run once in a fo
 functions it reaches; then each mutant gets a fork, in which those tests are run until one fails:
 first those that killed most mutants of the same function, then the quick ones.
 
+A test that fails without a mutant ends the run, which then proves nothing.
+
 `python -m tools.mutate` examines what has no verdict yet, and again what survived, since tests
 may have become better; what was killed stays so until its function changes. `--again` examines
 what was killed too; a pattern (`reference.affine.*`) limits all this to what fits.
@@ -36,18 +38,18 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 #: mutmut's exit codes; see tools/mutants.py.
 KILLED, SURVIVED, NO_TESTS = 1, 0, 33
-#: Processor time of a mutant: what its tests need, and this many times that and more.
-_PATIENCE, _LEAST_SECONDS = 10, 10
+#: A mutant may need this many times the processor time of its tests, and --seconds beside.
+_PATIENCE = 10
 #: A mutant that waits for something uses no processor time. On a starved machine others do too.
 _WALL_SECONDS = 1800
 _MOST_BYTES = 8 * 2**30
 
 
 @dataclass
-class Tests:
+class Reach:
     """Which tests reach which function, and the processor time of each."""
 
-    reach: dict[str, list[str]]
+    tests: dict[str, list[str]]
     seconds: dict[str, float]
 
 
@@ -149,7 +151,7 @@ class Examination:
         return None
 
 
-def tests_of(session: Examination, limit: int) -> Tests:
+def tests_of(session: Examination, limit: int) -> Reach:
     """Each test alone in a fork, with mutmut's trampolines telling what is called."""
     from mutmut.mutation.trampoline import set_mutant_under_test
     from mutmut.state import state
@@ -161,7 +163,7 @@ def tests_of(session: Examination, limit: int) -> Tests:
         good = session.passes([name]) is None
         return good, sorted(state()._stats), time.process_time() - began
 
-    found = Tests({}, {})
+    found = Reach({}, {})
     reach = defaultdict(list)
     broken = []
     for name, code, told, _ in Forks(limit, work).run(list(session.items)):
@@ -173,7 +175,7 @@ def tests_of(session: Examination, limit: int) -> Tests:
             reach[function].append(name)
     if broken:
         raise SystemExit(f"{len(broken)} fail without a mutant: {', '.join(sorted(broken))[:2000]}")
-    found.reach.update(reach)
+    found.tests.update(reach)
     return found
 
 
@@ -194,9 +196,9 @@ def examine(session: Examination, options: argparse.Namespace) -> None:
         if _is_wanted(name, code, options)
     ]
     print(f"{len(wanted)} mutants to examine", flush=True)
-    tests = tests_of(session, options.children)
+    reach = tests_of(session, options.children)
     print(
-        f"{len(tests.seconds)} tests, {sum(tests.seconds.values()):.0f} s of processor time",
+        f"{len(reach.seconds)} tests, {sum(reach.seconds.values()):.0f} s of processor time",
         flush=True,
     )
     of = {name: data for data, name in wanted}
@@ -204,8 +206,8 @@ def examine(session: Examination, options: argparse.Namespace) -> None:
 
     def work(name: str) -> str | None:
         function = _function(name)
-        names = _ordered(tests, function, killers[function])
-        limit = int(_LEAST_SECONDS + _PATIENCE * sum(tests.seconds[test] for test in names))
+        names = _ordered(reach, function, killers[function])
+        limit = int(options.seconds + _PATIENCE * sum(reach.seconds[test] for test in names))
         limit += int(time.process_time())
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
         resource.setrlimit(resource.RLIMIT_AS, (_MOST_BYTES, _MOST_BYTES))
@@ -213,10 +215,10 @@ def examine(session: Examination, options: argparse.Namespace) -> None:
         set_mutant_under_test(name)
         return session.passes(names)
 
-    reached = [name for name in of if tests.reach.get(_function(name))]
+    reached = [name for name in of if reach.tests.get(_function(name))]
     for name in of.keys() - set(reached):
         of[name].exit_code_by_key[name] = NO_TESTS
-    reached.sort(key=lambda name: sum(tests.seconds[t] for t in tests.reach[_function(name)]))
+    reached.sort(key=lambda name: sum(reach.seconds[t] for t in reach.tests[_function(name)]))
     forks = Forks(options.children, work)
     saved = began = time.monotonic()
     counts: Counter[int] = Counter()
@@ -249,8 +251,8 @@ def _is_wanted(name: str, code: int | None, options: argparse.Namespace) -> bool
     return options.again or code is None or (code in (SURVIVED, 5, NO_TESTS) and not options.new)
 
 
-def _ordered(tests: Tests, function: str, killers: Mapping[str, int]) -> list[str]:
-    return sorted(tests.reach[function], key=lambda t: (-killers.get(t, 0), tests.seconds[t]))
+def _ordered(reach: Reach, function: str, killers: Mapping[str, int]) -> list[str]:
+    return sorted(reach.tests[function], key=lambda t: (-killers.get(t, 0), reach.seconds[t]))
 
 
 def _function(mutant: str) -> str:
@@ -290,9 +292,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--again", action="store_true", help="also those that were killed")
     parser.add_argument("--new", action="store_true", help="not again those that survived")
     parser.add_argument("--children", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--seconds", type=float, default=10.0, help="least processor time of one")
+    parser.add_argument("--project", type=Path, default=ROOT, help="where pyproject.toml is")
     options = parser.parse_args(arguments)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported
-    os.chdir(ROOT)
+    os.chdir(options.project)
     import pytest
     from mutmut.configuration import config
 
