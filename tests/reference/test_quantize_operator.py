@@ -91,3 +91,18 @@ def test_not_a_number_and_channels_are_refused() -> None:
             ValueError, match=r"^only the per-tensor operator to int8 and int16 is described$"
         ):
             quantize_operator(x[:1], affine, "reference")
+
+
+def test_values_are_float32_whatever_they_come_in() -> None:
+    tenth = Affine(float(np.float32(0.1)), 0)
+    assert quantize_operator(np.array([0.25]), tenth, "reference").tolist() == [3]  # type: ignore[arg-type]
+    # A little more than a tie, which float32 does not see.
+    near = np.array([0.25 + 1e-9] * 8)
+    assert quantize_operator(near, Affine(0.5, 0), "optimised").tolist() == [0] * 8  # type: ignore[arg-type]
+
+
+def test_what_is_left_of_int16_is_divided_in_float64() -> None:
+    """0.25 over float32(0.1): less than a tie in float64."""
+    tenth = Affine(float(np.float32(0.1)), 0, "int16")
+    assert _codes([0.25] * 3, tenth, "optimised") == [2] * 3
+    assert _codes([0.25] * 3, tenth, "reference") == [3] * 3
