@@ -157,6 +157,12 @@ def test_a_small_project(tmp_path: Path) -> None:
         "1 fail without a mutant: tests/test_sums.py::test_wrong" in broken.stderr + broken.stdout
     )
     assert broken.returncode != 0
+    better.write_text(
+        "seen = []\n\ndef test_a():\n    assert not seen\n    seen.append(1)\n\n"
+        "def test_b():\n    assert not seen\n    seen.append(1)\n"
+    )
+    together = _run(tmp_path)
+    assert "1 fail without a mutant: tests/test_sums.py::test_" in together.stderr + together.stdout
 
 
 def _run(project: Path) -> subprocess.CompletedProcess[str]:

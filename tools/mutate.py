@@ -173,6 +173,11 @@ def tests_of(session: Examination, limit: int) -> Reach:
         found.seconds[name] = told[2]
         for function in told[1]:
             reach[function].append(name)
+    # And all of them one after the other, as a mutant that survives has them.
+    if not broken:
+        alone = Forks(1, lambda _: session.passes(sorted(found.seconds, key=found.seconds.get)))
+        for _, code, told, _ in alone.run(["all"]):
+            broken += [told or f"all together: {code}"] if told or code else []
     if broken:
         raise SystemExit(f"{len(broken)} fail without a mutant: {', '.join(sorted(broken))[:2000]}")
     found.tests.update(reach)
