@@ -196,6 +196,18 @@ def test_infinity_is_no_weight() -> None:
     assert _worst(found_lstm(stored), layer).share == math.inf
 
 
+@pytest.mark.parametrize("form", ["float", "hybrid", "int8"])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_model_with_an_infinite_weight_is_not_the_one_converted(form: str, value: float) -> None:
+    weights = float_weights(1)
+    parameters = integer(weights) if form == "int8" else weights
+    content = build(OperatorLstm(parameters, 5, 2, hybrid=form == "hybrid")).content
+    wild = keras(weights)
+    wild["lstm/1"][2, 7] = value
+    (found,) = weight_findings(content, wild)
+    assert (found.rule, found.share) == ("weights", math.inf)
+
+
 def test_what_is_just_allowed_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     lstm = found_lstm(float_weights(1))
     for share, count in ((1.0, 0), (1.0000001, 1)):
