@@ -4,7 +4,7 @@
 # make certify       every check is seen to kill its faults; make certificate rewrites the table
 # make versions      measure which TensorFlow, Keras and runtime versions work (ROWS="2.19 tf_keras")
 # make ophint        build the legacy golden models again (needs Python 3.7)
-# make mutants       mutation testing of the oracles and the comparison (long)
+# make mutants       mutation testing of the oracles and the comparison (minutes)
 # make lock          resolve requirements/*.in again (needs uv)
 
 SHELL := /bin/bash
@@ -54,9 +54,9 @@ certificate: .venv/.run
 	$(BIN)/python -m fixtures.certificate --write $(ARGS)
 
 # Thousands of small changes to reference/ and the comparison, each held to the tests that need no
-# runtime. mutmut goes on where it was stopped.
+# runtime. A run that was stopped goes on where it was; ARGS=--again examines everything.
 mutants: .venv/.mutants
-	$(BIN)/mutmut run $(ARGS)
+	$(BIN)/python -m tools.mutate $(ARGS)
 	$(BIN)/python -m tools.mutants --write
 
 # Rewrites the README's support matrix from the registry.

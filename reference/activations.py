@@ -36,7 +36,7 @@ GEMMLOWP_TANH_BITS = range(7)
 
 
 def gemmlowp_tanh(x: Int16, integer_bits: int) -> Int16:
-    """tanh of Qm.n values, m = integer_bits from 0 to 13, as Q0.15."""
+    """tanh of Qm.n values, m = integer_bits from 0 to 12, as Q0.15."""
     wide = x.astype(np.int64)
     decay = _exp_negative(-np.abs(wide), integer_bits + 1)
     quotient = _rescale(_newton_reciprocal(decay) - (1 << 13), 2)
@@ -44,7 +44,7 @@ def gemmlowp_tanh(x: Int16, integer_bits: int) -> Int16:
 
 
 def gemmlowp_logistic(x: Int16, integer_bits: int = 3) -> Int16:
-    """1 / (1 + exp(-x)) of Qm.n values, m = integer_bits from 0 to 14, as Q0.15."""
+    """1 / (1 + exp(-x)) of Qm.n values, m = integer_bits from 0 to 13, as Q0.15."""
     wide = x.astype(np.int64)
     decay = _exp_negative(-np.abs(wide), integer_bits)
     positive = _rescale(_newton_reciprocal(decay), 1)
@@ -53,21 +53,21 @@ def gemmlowp_logistic(x: Int16, integer_bits: int = 3) -> Int16:
 
 
 def _exp_negative(x: Int64, integer_bits: int) -> Int64:
-    """exp(x) for x <= 0 in Qm.n, as Q0.15."""
+    """exp(x) for x <= 0 in Qm.n, as Q0.15. It goes by quarters, which take two fraction bits."""
     fraction_bits = 15 - integer_bits
-    if not 0 <= integer_bits <= 14:
-        raise ValueError(f"a 16-bit fixed-point number has 0 to 14 integer bits: {integer_bits}")
-    quarter = 1 << max(fraction_bits - 2, 0)
+    if not 0 <= integer_bits <= 13:
+        raise ValueError(f"exp takes 0 to 13 integer bits of 16: {integer_bits}")
+    quarter = 1 << (fraction_bits - 2)
     within_quarter = (x & (quarter - 1)) - quarter
     result = _exp_in_last_quarter(_rescale(within_quarter, integer_bits))
     remainder = within_quarter - x
     for exponent in range(-2, min(integer_bits, 5)):
         factor = round(math.exp(-(2.0**exponent)) * 2**15)
-        bit = (remainder >> max(fraction_bits + exponent, 0)) & 1
+        bit = (remainder >> (fraction_bits + exponent)) & 1
         result = np.where(bit != 0, multiply(result, factor), result).astype(np.int64)
     if integer_bits > 5:
         result = np.where(x < -(32 << fraction_bits), 0, result)
-    return np.where(x == 0, ONE, result).astype(np.int64)
+    return result  # gemmlowp gives ONE for 0, where both functions have a value of their own
 
 
 def _exp_in_last_quarter(x: Int64) -> Int64:
@@ -96,8 +96,8 @@ def _newton_reciprocal(x: Int64) -> Int64:
 
 
 def _rescale(x: Int64, left: int) -> Int64:
-    """Fewer integer bits by a saturating left shift."""
-    return np.clip(x << left, -(2**15), ONE)
+    """Fewer integer bits by a left shift that saturates; nothing here reaches the lower end."""
+    return np.minimum(x << left, ONE)
 
 
 # The table of TensorFlow Lite Micro -------------------------------------------------------

@@ -105,7 +105,4 @@ def _along_axis(affine: Affine, ndim: int) -> tuple[NDArray[np.float64], NDArray
         return scale, zero_point
     shape = [1] * ndim
     shape[affine.axis] = -1
-    return (
-        scale.reshape(shape) if scale.ndim else scale,
-        zero_point.reshape(shape) if zero_point.ndim else zero_point,
-    )
+    return scale.reshape(shape), zero_point.reshape(shape)

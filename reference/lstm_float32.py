@@ -64,12 +64,11 @@ def lstm_float32(
 
 def _gates(weights: LstmWeights, x: Float32, hidden: Float32) -> list[Float32]:
     """The arguments of i, f, c and o, [batch, units] each."""
-    layers = zip(weights.input_kernel, weights.recurrent_kernel, weights.bias, strict=True)
+    parts = (weights.input_kernel, weights.recurrent_kernel, weights.bias)
     return [
         (sequential_product(x, kernel) + np.asarray(bias, np.float32))
         + sequential_product(hidden, recurrent)
-        for kernel, recurrent, bias in layers
-        if kernel is not None and recurrent is not None
+        for kernel, recurrent, bias in zip(*(part.present() for part in parts), strict=True)
     ]
 
 

@@ -22,7 +22,8 @@ from reference.network_recurrent import RECURRENT
 __all__ = ["Hooks", "UnsupportedLayer", "evaluate", "run"]
 
 _FUNCTIONS: dict[str, Function] = {**LAYERS, **MERGING, **POOLING, **RECURRENT}
-_MOST_STATES = 64
+#: Both directions of a Bidirectional that does not merge them, and two states of each.
+_MOST_OUTPUTS = 6
 
 
 def evaluate(
@@ -110,7 +111,7 @@ def _layer(node: Mapping[str, Any], weights: Mapping[str, Array], read: set[str]
         raise UnsupportedLayer(f"layer {name!r}: {kind} is no layer of its own")
     # Both directions' outputs come first where Bidirectional does not merge them.
     first_state = 2 if kind == "Bidirectional" and chosen["merge_mode"] is None else 1
-    states_read = any(f"{name}:{k}" in read for k in range(first_state, 2 + _MOST_STATES))
+    states_read = any(f"{name}:{k}" in read for k in range(first_state, _MOST_OUTPUTS))
     return Layer(name, kind, chosen, found, states_read)
 
 

@@ -132,8 +132,7 @@ class LstmCell:
         if self.clip:
             c = np.clip(c, -self.clip, self.clip)
         out = hooks.gate_output(f"{name}/out", self.outer, ACTIVATIONS[self.outer](c))
-        h = o * out
-        h = hooks.hidden(f"{name}/hidden", h, lambda: np.abs(h))
+        h = hooks.hidden(f"{name}/hidden", o * out)
         return h, [h, c]
 
     def _gate(self, part: str, function: str, z: Array) -> Array:
@@ -172,8 +171,7 @@ class GruCell:
             recurrent = self.candidate.state(r * h, part="candidate")
         total = self._sum("h", x[..., 2 * n :] + recurrent)
         new = hooks.gate_output(f"{name}/g", self.outer, ACTIVATIONS[self.outer](total))
-        kept, added = z * h, (1 - z) * new
-        h = hooks.hidden(f"{name}/hidden", kept + added, lambda: np.abs(kept) + np.abs(added))
+        h = hooks.hidden(f"{name}/hidden", z * h + (1 - z) * new)
         return h, [h]
 
     def _sum(self, part: str, value: Array) -> Array:
@@ -197,7 +195,7 @@ class SimpleCell:
     def step(self, projected: list[Array], states: list[Array]) -> tuple[Array, list[Array]]:
         h = ACTIVATIONS[self.outer](self.products.state(states[0], projected[0]))
         h = self.hooks.gate_output(f"{self.name}/g", self.outer, h)
-        h = self.hooks.hidden(f"{self.name}/hidden", h, lambda: np.abs(h))
+        h = self.hooks.hidden(f"{self.name}/hidden", h)
         return h, [h]
 
 

@@ -74,8 +74,8 @@ class Hooks:
         """A new cell state f c + i g. magnitude: |f c| + |i g|."""
         return value
 
-    def hidden(self, name: str, value: Array, magnitude: Lazy) -> Array:
-        """A new hidden state. magnitude: the sum of the absolute values of its terms."""
+    def hidden(self, name: str, value: Array) -> Array:
+        """A new hidden state."""
         return value
 
 

@@ -6,6 +6,7 @@ Arrays as in reference.network_layers: [trials, samples, batch, …].
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -51,14 +52,14 @@ def multiply(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
     return [Tensor(result, _mask(inputs))]
 
 
-def _greatest(choose: Callable[[Array, Array], Array]) -> Function:
-    def layer_function(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
-        result, *rest = _values(layer, inputs)
-        for value in rest:
-            result = choose(result, value)
-        return [Tensor(run.hooks.tensor(layer.name, result), _mask(inputs))]
-
-    return layer_function
+def extreme(
+    choose: Callable[[Array, Array], Array], run: Run, layer: Layer, inputs: list[Tensor]
+) -> list[Tensor]:
+    """The greatest or the least of the inputs."""
+    result, *rest = _values(layer, inputs)
+    for value in rest:
+        result = choose(result, value)
+    return [Tensor(run.hooks.tensor(layer.name, result), _mask(inputs))]
 
 
 def _two(layer: Layer, inputs: list[Tensor]) -> tuple[Array, Array]:
@@ -85,8 +86,8 @@ MERGING: dict[str, Function] = {
     "Add": add,
     "Average": average,
     "Concatenate": concatenate,
-    "Maximum": _greatest(np.maximum),
-    "Minimum": _greatest(np.minimum),
+    "Maximum": partial(extreme, np.maximum),
+    "Minimum": partial(extreme, np.minimum),
     "Multiply": multiply,
     "Subtract": subtract,
 }

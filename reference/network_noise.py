@@ -57,7 +57,7 @@ class Recorder(Hooks):
     def cell(self, name: str, value: Array, magnitude: Lazy) -> Array:
         return self._see(name, value)
 
-    def hidden(self, name: str, value: Array, magnitude: Lazy) -> Array:
+    def hidden(self, name: str, value: Array) -> Array:
         return self._see(name, value)
 
 
@@ -94,7 +94,7 @@ class Float32(Hooks):
     def cell(self, name: str, value: Array, magnitude: Lazy) -> Array:
         return self._gaussian(value, magnitude() * UNIT_ROUNDOFF)
 
-    def hidden(self, name: str, value: Array, magnitude: Lazy) -> Array:
+    def hidden(self, name: str, value: Array) -> Array:
         return self._relative(value, UNIT_ROUNDOFF)
 
 
@@ -203,7 +203,7 @@ class Integer(Hooks):
         low, high = fixed_range or self._range(name)
         return self._on_grid(name, value, low, high)
 
-    def hidden(self, name: str, value: Array, magnitude: Lazy) -> Array:
+    def hidden(self, name: str, value: Array) -> Array:
         return self._on_grid(name, value, *self._range(name))
 
     def cell(self, name: str, value: Array, magnitude: Lazy) -> Array:

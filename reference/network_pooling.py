@@ -119,7 +119,7 @@ def softmax(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
     axis = axis + LEAD if axis >= 0 else axis + x.ndim
     moved = ACTIVATIONS["softmax"](np.moveaxis(x, axis, -1))
     result = run.hooks.function(layer.name, "softmax", np.moveaxis(moved, -1, axis))
-    return [Tensor(run.hooks.tensor(layer.name, result, (0.0, 1.0)), mask)]
+    return [Tensor(run.hooks.tensor(layer.name, result, (0.0, 1.0)))]
 
 
 def relu(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:

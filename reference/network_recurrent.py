@@ -161,10 +161,9 @@ def bidirectional(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
     merge = layer.options["merge_mode"]
     if merge is None:
         return [ahead[0], back[0], *final]
-    pair = np.broadcast_arrays(ahead[0].value, back[0].value) if merge != "concat" else []
+    pair = [ahead[0].value, back[0].value]
     if merge == "concat":
-        joined = np.concatenate([ahead[0].value, back[0].value], axis=-1)
-        value = run.hooks.tensor(name, joined)
+        value = run.hooks.tensor(name, np.concatenate(pair, axis=-1))
     elif merge == "mul":
         value = run.hooks.tensor(name, pair[0] * pair[1])
     else:

@@ -69,8 +69,8 @@ class Tap(Hooks):
     def cell(self, name: str, value: Array, magnitude: Lazy) -> Array:
         return self._keep(name, self.inner.cell(name, value, magnitude))
 
-    def hidden(self, name: str, value: Array, magnitude: Lazy) -> Array:
-        return self._keep(name, self.inner.hidden(name, value, magnitude))
+    def hidden(self, name: str, value: Array) -> Array:
+        return self._keep(name, self.inner.hidden(name, value))
 
 
 def trace(
@@ -90,7 +90,7 @@ def trace(
     """
     taps = [Tap(Hooks()), Tap(make_hooks(scheme, ranges, trials, seed))]
     for tap in taps:
-        run(document, weights, inputs, Run(tap, 0.0))
+        run(document, weights, inputs, Run(tap))
     return {layer: _traced(layer, taps[0].seen, taps[1].seen) for layer in layers}
 
 

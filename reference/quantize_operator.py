@@ -50,14 +50,13 @@ def quantize_operator(real: NDArray[np.float32], affine: Affine, form: Form) -> 
         _by_reciprocal(flat[:whole], affine),
         quantise(flat[whole:], affine, "half_away", np.float64),
     ]
-    return np.asarray(np.concatenate(parts).reshape(np.shape(real)), affine.dtype)
+    joined: NDArray[Any] = np.concatenate(parts)
+    return joined.reshape(np.shape(real))
 
 
 def _by_reciprocal(real: NDArray[np.float32], affine: Affine) -> NDArray[Any]:
     low, high = limits(affine.dtype)
-    zero_point = int(affine.zero_point)
     with np.errstate(over="ignore"):
         product = real * (np.float32(1.0) / np.float32(affine.scale))
-    steps = np.rint(np.clip(product, low - zero_point - 1, high - zero_point + 1))
-    codes: NDArray[Any] = np.clip(steps.astype(np.float64) + zero_point, low, high)
+    codes = np.clip(np.rint(product).astype(np.float64) + int(affine.zero_point), low, high)
     return np.asarray(codes, affine.dtype)

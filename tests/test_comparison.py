@@ -180,6 +180,33 @@ def test_two_samples_that_differ_may_not_have_one_answer() -> None:
     assert compare([same], [same + 0.1], [Allowed(1.0)]).outcome.agreed
 
 
+def test_a_range_that_does_not_fit_its_type_is_no_constant() -> None:
+    """-128 and 127 are 255 apart, which is -1 in int8: less than the range of the equal values."""
+    want = np.array([[-128, 5], [127, 5]], np.int8)
+    assert compare([want], [want.copy()], [Allowed(0.0)]).outcome.agreed
+    assert compare([want[:, :1]], [want[:, :1]], [Allowed(0.0)]).outcome.agreed
+
+
+def test_the_output_nearest_to_its_budget_is_told_wherever_it_is(want: Array) -> None:
+    for order in ((0.0, 0.5, 0.25), (0.25, 0.0, 0.5), (0.5, 0.25, 0.0)):
+        found = compare([want] * 3, [want + by for by in order], [Allowed(1.0)] * 3)
+        assert (found.error, found.headroom) == (pytest.approx(0.5), pytest.approx(0.5))
+        assert found.values == 3 * want.size
+    found = compare([want] * 2, [want + 0.5, want + 0.5], [Allowed(1.0, 0.75), Allowed(0.6)])
+    assert (found.measure, found.budget) == ("largest", 0.6)
+
+
+def test_what_cannot_be_an_answer_is_told_in_these_words(want: Array) -> None:
+    bad = np.full_like(want, np.nan)
+    for expected, got, words in (
+        (bad, want, "output 0: the expected output holds NaN or infinity"),
+        (want, want[[0, 0, 0, 0]], "output 0: the same answer for every sample"),
+    ):
+        found = compare([expected], [got], [Allowed(1.0)])
+        assert (found.outcome.message, found.values) == (words, 0)
+        assert found.error is found.budget is found.headroom is None
+
+
 def test_the_expectation_itself_must_be_finite(want: Array) -> None:
     bad = want.copy()
     bad[0, 0, 0, 0] = np.inf

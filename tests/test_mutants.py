@@ -83,5 +83,16 @@ def test_hangs_and_crashes_are_kills_and_the_rest_is_not_examined(
 
 
 def test_a_folder_without_results_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="run `mutmut run` first"):
+    with pytest.raises(ValueError, match="run `make mutants` first"):
         mutants.modules(tmp_path, [])
+
+
+def test_a_reason_that_fits_nothing_any_more_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = _folder(tmp_path, **{f"_{k}": 1 for k in range(1, 12)})
+    assert _run(monkeypatch, tmp_path, folder, "the same for 2")[0] == 0
+    assert "nothing survives any more for this reason: the same for 2" in capsys.readouterr().out
+    folder = _folder(tmp_path / "more", _1=1, _2=0, **{f"_{k}": 1 for k in range(3, 12)})
+    assert _run(monkeypatch, tmp_path, folder, "the same for 2")[0] == 0
+    assert "any more" not in capsys.readouterr().out

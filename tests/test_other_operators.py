@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from fixtures.agreement import beyond_one_rounding, computed_tensors, single_ope
 from fixtures.operator_models import OperatorLstm, build
 from fixtures.operator_models_graph import Graph
 from fixtures.operator_models_read import lstm_operators
-from fixtures.operator_models_schema import unpack
+from fixtures.operator_models_schema import pack, unpack
 from fixtures.operator_runs import OperatorRun
 from fixtures.outcomes import Kind, Outcome, Phase
 from fixtures.runtimes import RUNTIMES
@@ -176,3 +177,53 @@ def test_units_are_named_for_integers_only() -> None:
     assert beyond_one_rounding(a, a + 1).endswith("differ by up to 1 ")
     small = np.array([[2.0**-30, 0.0]], np.float32)
     assert "2 of 2" in beyond_one_rounding(small, small + np.float32(2.0**-24))
+
+
+def test_other_subgraphs_stay_where_they_are() -> None:
+    model = unpack(_chain())
+    model.subgraphs += [copy.copy(model.subgraphs[0]), copy.copy(model.subgraphs[0])]
+    for name, graph in zip((b"main", b"one", b"two"), model.subgraphs, strict=True):
+        graph.name = name
+    tanh, _ = single_operators(pack(model), {0: (3, 4), 1: (3, 4)})
+    assert [graph.name for graph in unpack(tanh.content).subgraphs] == [b"main", b"one", b"two"]
+
+
+def test_what_is_left_out_does_not_end_the_inputs() -> None:
+    """An optional input that is absent, a variable and a constant before a computed one."""
+    model = unpack(build(OperatorLstm(float_weights(1), 5, 2)).content)
+    (graph,) = model.subgraphs
+    operator = copy.copy(graph.operators[0])
+    computed = int(operator.inputs[0])
+    variable = next(k for k, tensor in enumerate(graph.tensors) if tensor.isVariable)
+    constant = int(operator.inputs[2])
+    operator.inputs = [-1, variable, constant, computed]
+    assert agreement._computed(model, operator) == [computed]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16])
+def test_every_integer_type_has_steps(dtype: Any) -> None:
+    a = np.array([[1, 100]], dtype)
+    assert beyond_one_rounding(a, a + dtype(1)) == ""
+    assert beyond_one_rounding(a, a + dtype(2)) == "2 of 2 values differ by up to 2 steps"
+
+
+def test_as_many_tensors_as_were_asked_for() -> None:
+    """A sample too many, an inner tensor too few, and one output of two on one runtime."""
+
+    class Fewer(_Runtimes):
+        def __init__(self, of: str) -> None:
+            super().__init__()
+            self.of = of
+
+        def run(self, runtime: Any, content: bytes, inputs: Any, **more: Any) -> OperatorRun:
+            found = super().run(runtime, content, inputs, **more)
+            inner = "shapes" in more
+            fewer = inner if self.of == "inner" else runtime.name == self.of
+            return OperatorRun(None, found.outputs[:-1]) if fewer else found
+
+    content = _chain()
+    nobody: Any = None
+    for faked, samples in ((_Runtimes(), [X, X]), (Fewer("inner"), [X]), (Fewer("tflm"), [X])):
+        runtimes: Any = faked
+        with pytest.raises(ValueError, match="zip"):
+            agreement.agreement(content, _structure(content), samples, MICRO, runtimes, nobody)

@@ -11,6 +11,7 @@ from fixtures.structure import Structure
 from fixtures.tensors import (
     affine_of,
     from_runtime,
+    in_order,
     largest_in_steps,
     saturated_shares,
     to_runtime,
@@ -186,3 +187,40 @@ def test_inputs_are_divided_in_float32_as_the_operator_does() -> None:
     quotient = (x / np.float32(scale)).astype(np.float64)
     away = np.trunc(quotient + np.copysign(0.5, quotient))
     np.testing.assert_array_equal(found, away.clip(-128, 127).astype(np.int8))
+
+
+def test_a_users_names_may_be_others_where_that_is_said() -> None:
+    structure = _two_outputs()
+    arrays = {"other": np.zeros((1, 1, 4), np.float32)}
+    with pytest.raises(ValueError, match=r"inputs called \['x'\], expected \['other'\]"):
+        in_order(structure, ["other"], arrays)
+    with pytest.raises(ValueError, match="inputs called"):
+        to_runtime(structure, ["other"], arrays)
+    (signed,) = structure.document["signatures"]
+    (found,) = in_order(structure, ["other"], {"other": np.zeros((1, 1, 4))}, by_shape=True)
+    assert signed["inputs"] == [["x", 0]]
+    assert found.shape == (1, 1, 4)
+
+
+def test_steps_are_those_of_the_output_of_that_name() -> None:
+    """a is int8 and second in the file, b a float."""
+    structure = _two_outputs()
+    zeros, off = np.zeros((1, 1, 4)), np.full((1, 1, 4), 0.25)
+    assert largest_in_steps(structure, ("a", "b"), [off, zeros], [zeros] * 2) == pytest.approx(2.5)
+    assert largest_in_steps(structure, ("a", "b"), [zeros, off], [zeros] * 2) == 0
+
+
+def test_an_input_is_divided_in_float32() -> None:
+    """0.25 over float32(0.1): a tie in float32, less than one in float64."""
+    structure = _structure("int8", float(np.float32(0.1)), 3)
+    for dtype in (np.float32, np.float64):
+        x = np.full((1, 1, 4), 0.25, dtype)
+        (found,) = to_runtime(structure, ["x"], {"x": x})
+        assert found.ravel().tolist() == [6] * 4
+
+
+def test_every_output_needs_its_expectation() -> None:
+    values = np.zeros((1, 1, 4))
+    for outputs, expected in (([values], []), ([], [values]), ([values] * 2, [values])):
+        with pytest.raises(ValueError, match="zip"):
+            largest_in_steps(INT8, (), outputs, expected)

@@ -81,8 +81,11 @@ def test_a_tabulated_function_gives_the_same_answers() -> None:
 
 
 def test_impossible_formats_are_refused() -> None:
+    for function, integer_bits in ((gemmlowp_tanh, 13), (gemmlowp_logistic, 14)):
+        with pytest.raises(ValueError, match=r"^exp takes 0 to 13 integer bits of 16: 14$"):
+            function(ALL[:1], integer_bits)
     with pytest.raises(ValueError, match="integer bits"):
-        gemmlowp_tanh(ALL[:1], 14)
+        gemmlowp_logistic(ALL[:1], -1)
 
 
 def test_the_table_saturates_from_its_last_entry_on() -> None:
@@ -113,3 +116,23 @@ def test_table_functions_interpolate_and_round_exactly() -> None:
         result = function(x, 3, 0) - offset
         assert (result[x >= 0] == positive).all()
         assert (result[x < 0] == negative).all()
+
+
+@pytest.mark.parametrize("integer_bits", range(14))
+def test_gemmlowp_functions_in_every_format(integer_bits: int) -> None:
+    """The kernels use few of them."""
+    real = REAL / 2 ** (15 - integer_bits)
+    logistic = gemmlowp_logistic(ALL, integer_bits)
+    assert logistic.dtype == np.int16
+    assert logistic[2**15] == 2**14
+    with np.errstate(over="ignore"):
+        assert steps_off(logistic, 1 / (1 + np.exp(-real))) < 6.8
+    if integer_bits < 13:
+        tanh = gemmlowp_tanh(ALL, integer_bits)
+        assert tanh.dtype == np.int16
+        assert tanh[2**15] == 0
+        assert steps_off(tanh, np.tanh(real)) < 12.1
+
+
+def test_table_functions_are_int16() -> None:
+    assert table_tanh(ALL, 3, 0).dtype == table_logistic(ALL).dtype == np.int16

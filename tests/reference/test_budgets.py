@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reference.budgets import Grid, float_budget, headroom
+from reference.budgets import Budget, Grid, Noise, float_budget, headroom, noisy_runs
 from reference.ideal import dequantised_weights, ideal_run, kernel_budget
 from reference.integer_weights import GateScales, IntegerLstm
-from reference.lstm_float import LstmOptions, lstm
+from reference.lstm_float import LstmOptions, LstmState, lstm
 from reference.lstm_float32 import lstm_float32
 from reference.lstm_integer import lstm_integer
-from reference.lstm_weights import Gates
+from reference.lstm_weights import Gates, LstmWeights
 from reference.profiles import TFLITE_2_15, TFLM
 from tests.reference.models import float_weights, integer_input, integer_model
 
@@ -76,6 +76,42 @@ def test_headroom() -> None:
     assert headroom(zero, zero, zero) == 0
     assert headroom(np.array([1e-9, 0]), zero, zero) == np.inf
     assert headroom(np.array([np.nan, 0]), zero, one) == np.inf
+
+
+def test_headroom_is_of_numbers_whatever_their_type() -> None:
+    far = headroom(np.array([127], np.int8), np.array([-128], np.int8), np.ones(1))
+    assert far == 255  # -1 in int8
+    assert headroom(np.zeros(0), np.zeros(0), np.ones(0)) == 0
+
+
+def test_a_budget_decides_below_a_tenth_of_the_output() -> None:
+    oracle = np.array([[0.5, -2.0]])
+    for largest, decides in ((0.19, True), (0.2, False), (0.3, False), (2.0, False)):
+        budget = Budget(np.array([[largest, 0.01]]), np.zeros(1), np.zeros(1))
+        assert budget.decides(oracle) is decides
+    empty = np.zeros((1, 0))
+    assert not Budget(empty, np.zeros(1), np.zeros(1)).decides(empty)
+    assert not Budget(np.array([[0.05]]), np.zeros(1), np.zeros(1)).decides(np.zeros((1, 1)))
+
+
+def test_errors_of_a_product_and_of_a_cell_add_up() -> None:
+    """One step from a cell of 1 with weights of 0: f c is 1/2, i g is 0, so the relative error
+    is of 1/2 and 1/2, the products' and the sum's, and the absolute one comes on top."""
+    none = np.zeros((1, 1))
+    weights = LstmWeights(Gates(*[none] * 4), Gates(*[none] * 4), Gates(*[none[0]] * 4))
+    state = LstmState(none, np.ones((1, 1)))
+    noise = Noise(product=0.01, cell=0.02)
+    _, cells = noisy_runs(weights, none[None], LstmOptions(), state, noise, samples=4000)
+    assert np.abs(cells - 0.5).max() == pytest.approx(0.03, rel=0.01)
+
+
+def test_the_draws_of_a_kernel_budget_follow_its_seed() -> None:
+    model = integer_model(0)
+    x = integer_input(0, model)
+    (ideal, one), (_, again), (_, other) = (kernel_budget(model, x, seed=k) for k in (1, 1, 2))
+    assert np.array_equal(one.outputs, again.outputs)
+    assert not np.array_equal(one.outputs, other.outputs)
+    assert ideal.steps == ()
 
 
 def test_a_grid_rounds_and_saturates() -> None:

@@ -171,7 +171,7 @@ def test_factors_are_the_fields_of_a_profile() -> None:
     for factor in factors(TFLM, TFLITE_2_15):
         profile = with_factor(profile, factor, TFLITE_2_15)
     assert replace(profile, name="") == replace(TFLITE_2_15, name="")
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="name"):
         with_factor(TFLM, "name", TFLITE_2_15)
 
 

@@ -104,16 +104,6 @@ def test_activations_by_hand(name: str, value: list[float]) -> None:
     assert found[0, 0] == pytest.approx(value, abs=1e-15)
 
 
-@pytest.mark.parametrize("kind", ["Activation", "Dropout", "Permute", "Flatten", "Reshape"])
-def test_a_layer_of_one_input_names_itself_when_it_gets_two(kind: str) -> None:
-    given = {"activation": "tanh"} if kind == "Activation" else {}
-    given |= {"dims": [2, 1]} if kind == "Permute" else {}
-    given |= {"target_shape": [28]} if kind == "Reshape" else {}
-    both = document(node("several", kind, "x y", **given), x=[7, 4], y=[7, 4])
-    with pytest.raises(UnsupportedLayer, match="'several'"):
-        evaluate(both, {}, {"x": X, "y": X})
-
-
 # Other code of this folder ------------------------------------------------------------------
 
 

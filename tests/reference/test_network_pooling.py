@@ -14,11 +14,15 @@ X = np.array([[[[1.0, -2.0], [3.0, 0.5], [-1.0, 4.0], [2.0, 2.0], [0.0, 1.0]]]])
 
 
 def _value(kind: str, config: dict[str, Any], x: Any = X, weights: Any = ()) -> np.ndarray:
+    return np.asarray(_all(kind, config, x, weights)[0][0, 0])
+
+
+def _all(kind: str, config: dict[str, Any], x: Any, weights: Any = ()) -> list[np.ndarray]:
     node = {"name": "n", "class": kind, "config": config, "inputs": ["x"], "initial_state": []}
     entry = {"name": "x", "shape": list(x.shape[2:]), "dtype": "float32"}
     document = {"inputs": [entry], "nodes": [node], "outputs": ["n"]}
     named = {f"n/{k}": np.asarray(weight) for k, weight in enumerate(weights)}
-    return np.asarray(evaluate(document, named, {"x": x})[0][0, 0])
+    return evaluate(document, named, {"x": x})
 
 
 def _merged(kind: str, *values: np.ndarray) -> np.ndarray:
@@ -38,6 +42,7 @@ def _merged(kind: str, *values: np.ndarray) -> np.ndarray:
         ("GlobalAveragePooling1D", {}, [1.0, 1.1]),
         ("GlobalAveragePooling1D", {"keepdims": True}, [[1.0, 1.1]]),
         ("GlobalMaxPooling1D", {}, [3.0, 4.0]),
+        ("GlobalMaxPooling1D", {"keepdims": True}, [[3.0, 4.0]]),
         ("MaxPooling1D", {"pool_size": 2}, [[3.0, 0.5], [2.0, 4.0]]),
         ("MaxPooling1D", {"pool_size": [2], "padding": "same"}, [[3, 0.5], [2, 4], [0, 1]]),
         ("MaxPooling1D", {"pool_size": 3, "strides": 2}, [[3, 4], [2, 4]]),
@@ -69,6 +74,62 @@ def test_batch_normalization_uses_the_moving_mean_and_variance() -> None:
     np.testing.assert_allclose(got, (X[0, 0] - mean) / np.sqrt(np.add(variance, 1e-3)))
 
 
+def test_samples_rows_and_channels_keep_apart() -> None:
+    """The same for many at once, of sizes that are all different."""
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 3, 5, 4))
+    for kind, config in (
+        ("MaxPooling1D", {"pool_size": 3, "strides": 2, "padding": "same"}),
+        ("AveragePooling1D", {"pool_size": 2, "strides": 3, "padding": "same"}),
+        ("AveragePooling1D", {"pool_size": 3, "strides": 1}),
+        ("GlobalAveragePooling1D", {}),
+        ("GlobalMaxPooling1D", {"keepdims": True}),
+        ("Softmax", {"axis": 1}),
+        ("Softmax", {"axis": 2}),
+        ("ZeroPadding1D", {"padding": 2}),
+        ("Cropping1D", {"cropping": 1}),
+    ):
+        (whole,) = _all(kind, config, x)
+        for sample in range(2):
+            for row in range(3):
+                one = _value(kind, config, x[sample : sample + 1, row : row + 1])
+                np.testing.assert_allclose(whole[sample, row], one, rtol=1e-12)
+
+
+def test_a_window_that_starts_in_the_padding() -> None:
+    x = np.arange(1.0, 6.0).reshape(1, 1, 5, 1)
+    config = {"pool_size": 4, "strides": 1, "padding": "same"}  # one zero before, two after
+    found = _value("AveragePooling1D", config, x).ravel()
+    assert found.tolist() == [2.0, 2.5, 3.5, 4.0, 4.5]
+    assert _value("MaxPooling1D", config, -x).ravel().tolist() == [-1, -1, -2, -3, -4]
+
+
+def test_what_fits_is_not_padded() -> None:
+    x = np.arange(6.0).reshape(1, 1, 6, 1)
+    for size, want in ((2, [1, 3, 5]), (3, [2, 5])):
+        found = _value("MaxPooling1D", {"pool_size": size, "padding": "same"}, x)
+        assert found.ravel().tolist() == want
+
+
+def test_paddings_of_one_number_are_for_both_ends() -> None:
+    assert _value("ZeroPadding1D", {"padding": 1})[[0, -1]].tolist() == [[0, 0]] * 2
+    np.testing.assert_array_equal(_value("Cropping1D", {"cropping": 1}), X[0, 0, 1:-1])
+
+
+def test_batch_normalization_scales_and_centres_by_choice() -> None:
+    mean, variance = np.array([1.0, 2.0]), np.array([4.0, 0.25])
+    unit = (X[0, 0] - mean) / np.sqrt(variance)
+    for learned, want in (("scale", unit * [3.0, 5.0]), ("center", unit + np.array([3.0, 5.0]))):
+        config = {"scale": learned == "scale", "center": learned == "center", "epsilon": 0.0}
+        got = _value("BatchNormalization", config, weights=[[3.0, 5.0], mean, variance])
+        np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+def test_softmax_over_the_batch() -> None:
+    x = np.log(np.array([[[[1.0]], [[3.0]]]]))
+    (found,) = _all("Softmax", {"axis": 0}, x)
+    np.testing.assert_allclose(found.ravel(), [0.25, 0.75])
+
+
 def test_softmax_goes_along_its_axis() -> None:
     over_time = _value("Softmax", {"axis": 1})
     np.testing.assert_allclose(over_time.sum(axis=0), 1.0)
@@ -88,6 +149,7 @@ def test_merging_layers() -> None:
     np.testing.assert_allclose(_merged("Average", X, other, X), (2 * a + b) / 3)
     np.testing.assert_allclose(_merged("Multiply", X, other, X), a * b * a)
     np.testing.assert_allclose(_merged("Maximum", X, other), np.maximum(a, b))
+    np.testing.assert_allclose(_merged("Maximum", X, other, -2 * X), np.maximum(a, b).clip(-2 * a))
     np.testing.assert_allclose(_merged("Minimum", X, other), np.minimum(a, b))
     weights = np.array([[[[0.1], [0.2], [0.3], [0.4], [0.5]]]])
     np.testing.assert_allclose(_merged("Multiply", X, weights), a * weights[0, 0])

@@ -10,8 +10,13 @@ from numpy.typing import NDArray
 
 from reference.lstm_float import lstm
 from reference.lstm_weights import LstmWeights
-from reference.network_trace import QUANTITIES, trace
-from reference.noise import Scheme, calibrate
+from reference.network import run
+from reference.network_hooks import Hooks
+from reference.network_layers import Run
+from reference.network_trace import QUANTITIES, Tap, trace
+from reference.noise import Scheme, calibrate, make_hooks
+from tests.reference import networks
+from tests.reference.networks import Array, W, document, draw, named, node
 
 UNITS, FEATURES, STEPS = 4, 3, 7
 
@@ -94,3 +99,95 @@ def test_int8_allows_more_than_float32_and_less_than_everything() -> None:
     for name in QUANTITIES:
         assert (coarse[name].budget > 100 * fine[name].budget).all(), name
         assert (coarse[name].budget < 0.5).all(), name
+
+
+# A trace taps the hooks and changes nothing -------------------------------------------------
+
+TRACED = document(
+    node("e", "Dense", units=4, activation="sigmoid"),
+    node("a", "LSTM", "e", units=5, return_sequences=True),
+    node("g", "GRU", "a", units=3),
+)
+TRACED_WEIGHTS = {
+    **named("e", [draw(4, 4), draw(4)]),
+    **named("a", W),
+    **named("g", [draw(5, 9), draw(3, 9), draw(2, 9)]),
+}
+
+
+@pytest.mark.parametrize("scheme", ["float32", "float16", "dynamic-range", "int8", "int16x8"])
+def test_a_tap_changes_nothing(scheme: Any) -> None:
+    ranges = calibrate(TRACED, TRACED_WEIGHTS, {"x": networks.X})
+
+    def hooks() -> Hooks:
+        return make_hooks(scheme, ranges, 3, 0, 4)
+
+    tap = Tap(hooks())
+    through, plain = (
+        run(TRACED, TRACED_WEIGHTS, {"x": networks.X}, Run(each))[0] for each in (tap, hooks())
+    )
+    assert np.array_equal(through, plain)
+    assert set(tap.seen) == {
+        *(f"a/{part}" for part in ("if", "g", "o", "out", "cell", "hidden")),
+        *(f"g/{part}" for part in ("zr", "g", "hidden")),
+    }
+    assert np.array_equal(tap.seen["g/hidden"][-1].reshape(plain.shape), plain)
+
+
+def test_a_trace_is_reproducible_and_follows_its_seed() -> None:
+    model, weights = document(node("a", "LSTM", units=5)), named("a", W)
+
+    def traced(**given: Any) -> Array:
+        return trace(model, weights, {"x": networks.X}, ["a"], "float32", **given)["a"][
+            "cell"
+        ].budget
+
+    assert np.array_equal(traced(seed=3), traced(seed=3))
+    assert not np.array_equal(traced(seed=3), traced(seed=4))
+    assert not np.array_equal(traced(seed=3), traced(seed=3, trials=8))
+
+
+def test_names_reach_the_hooks_through_a_tap() -> None:
+    """By a tap of a tap: the inner one sees what the outer one was given."""
+
+    class Written(Hooks):
+        def __init__(self) -> None:
+            self.calls: list[tuple[Any, ...]] = []
+
+        def __getattribute__(self, name: str) -> Any:
+            found = object.__getattribute__(self, name)
+            if name in ("calls", "trials") or not callable(found):
+                return found
+
+            def call(*given: Any) -> Any:
+                self.calls.append((name, *(g for g in given if not isinstance(g, np.ndarray))))
+                return found(*given)
+
+            return call
+
+    written, value = Written(), np.ones((1, 2))
+    tap, lazy = Tap(written), value.copy
+    tap.weight("w", "kernel", value)
+    tap.weight("w", "bias", value, 4)
+    tap.tensor("t", value, (0.0, 1.0))
+    tap.operand("w", value)
+    tap.operand("w", value, 2)
+    tap.total("s", value, 3, lazy)
+    tap.gate("s", value, 3, lazy)
+    tap.function("f", "tanh", value)
+    tap.gate_output("o", "tanh", value)
+    tap.cell("c", value, lazy)
+    tap.hidden("h", value)
+    assert written.calls == [
+        ("weight", "w", "kernel", 1),
+        ("weight", "w", "bias", 4),
+        ("tensor", "t", (0.0, 1.0)),
+        ("operand", "w", 1),
+        ("operand", "w", 2),
+        ("total", "s", 3, lazy),
+        ("gate", "s", 3, lazy),
+        ("function", "f", "tanh"),
+        ("gate_output", "o", "tanh"),
+        ("cell", "c", lazy),
+        ("hidden", "h"),
+    ]

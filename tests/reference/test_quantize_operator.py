@@ -83,9 +83,26 @@ def test_shapes_are_kept() -> None:
 def test_not_a_number_and_channels_are_refused() -> None:
     x = np.array([1.0, np.nan], np.float32)
     for form in ("reference", "optimised"):
-        with pytest.raises(ValueError, match="NaN has no quantised value"):
+        with pytest.raises(ValueError, match=r"^NaN has no quantised value$"):
             quantize_operator(x, INT8, form)  # type: ignore[arg-type]
     channels = Affine(np.array([0.1, 0.2]), np.array([0, 0]), "int8", axis=0)
     for affine in (channels, Affine(0.1, 3, "uint8")):
-        with pytest.raises(ValueError, match="only the per-tensor operator"):
+        with pytest.raises(
+            ValueError, match=r"^only the per-tensor operator to int8 and int16 is described$"
+        ):
             quantize_operator(x[:1], affine, "reference")
+
+
+def test_values_are_float32_whatever_they_come_in() -> None:
+    tenth = Affine(float(np.float32(0.1)), 0)
+    assert quantize_operator(np.array([0.25]), tenth, "reference").tolist() == [3]  # type: ignore[arg-type]
+    # A little more than a tie, which float32 does not see.
+    near = np.array([0.25 + 1e-9] * 8)
+    assert quantize_operator(near, Affine(0.5, 0), "optimised").tolist() == [0] * 8  # type: ignore[arg-type]
+
+
+def test_what_is_left_of_int16_is_divided_in_float64() -> None:
+    """0.25 over float32(0.1): less than a tie in float64."""
+    tenth = Affine(float(np.float32(0.1)), 0, "int16")
+    assert _codes([0.25] * 3, tenth, "optimised") == [2] * 3
+    assert _codes([0.25] * 3, tenth, "reference") == [3] * 3

@@ -1,0 +1,351 @@
+"""How much each stored number may be off, by definition, and models that have more or less."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fixtures import calibrated_ranges, weight_check
+from fixtures.calibrated_ranges import _affine, _cell, _states, _zero_point, calibrated_findings
+from fixtures.lstm_contract import Fused
+from fixtures.operator_models import OperatorLstm, build
+from fixtures.operator_models_read import FoundLstm, lstm_operators
+from fixtures.operator_quantising import integer_lstm
+from fixtures.structure import Structure
+from fixtures.weight_check import Match, Worst, _layers, _pairs, _worst, matches, weight_findings
+from reference.lstm_float import LstmOptions
+from reference.lstm_weights import Gates, LstmWeights
+from tests.reference.models import float_weights
+
+Array = np.ndarray[Any, Any]
+GATES = ("input", "forget", "cell", "output")
+GROUPS = ("input kernel", "recurrent kernel", "bias")
+
+
+def keras(weights: LstmWeights, layer: str = "lstm") -> dict[str, Array]:
+    groups = (weights.input_kernel, weights.recurrent_kernel, weights.bias)
+    return {
+        f"{layer}/{k}": np.concatenate([gate.T for gate in group.present()], axis=-1)
+        for k, group in enumerate(groups)
+    }
+
+
+def integer(weights: LstmWeights) -> Any:
+    x = np.random.default_rng(1).normal(size=(2, 2, 5, 3)).astype(np.float32)
+    return integer_lstm(weights, x, LstmOptions())
+
+
+def found_lstm(parameters: Any, **more: Any) -> FoundLstm:
+    (found,) = lstm_operators(build(OperatorLstm(parameters, 5, 2, **more)).content)
+    return found
+
+
+def _real(weights: LstmWeights, what: str, gate: str) -> Array:
+    group = getattr(weights, what.replace(" ", "_"))
+    return np.asarray(group[GATES.index(gate)], np.float64)
+
+
+# What is allowed ----------------------------------------------------------------------------
+
+
+def test_a_float_may_be_half_of_its_last_place_off() -> None:
+    weights = float_weights(1)
+    weights = replace(weights, bias=weights.bias._replace(f=np.array([1, 2, -3, 0.1, 0])))
+    pairs = list(_pairs(found_lstm(weights), weights))
+    assert [pair[:2] for pair in pairs] == [(what, gate) for what in GROUPS for gate in GATES]
+    allowed = {pair[:2]: pair[3] for pair in pairs}["bias", "forget"]
+    # Half of 2**-23 times the power of two below; half of the least subnormal for zero.
+    assert allowed.tolist() == [2.0**-24, 2.0**-23, 2.0**-23, 2.0**-28, 2.0**-150]
+
+
+def test_a_hybrid_kernel_has_half_a_step_and_its_bias_is_float() -> None:
+    weights = float_weights(1)
+    for what, gate, stored, allowed, wanted in _pairs(found_lstm(weights, hybrid=True), weights):
+        real = _real(weights, what, gate)
+        assert np.array_equal(wanted, real)
+        if what == "bias":
+            assert np.array_equal(stored, real)
+            assert allowed.max() < 1e-6
+        else:
+            step = np.abs(real).max() / 127
+            assert allowed == pytest.approx(np.full(real.shape, step * (0.5 + 2.0**-18)), rel=1e-12)
+
+
+def test_integers_have_half_a_step_and_scales_two_roundings() -> None:
+    weights = float_weights(1)
+    model = integer(weights)
+    pairs = list(_pairs(found_lstm(model), weights))
+    kernels = [
+        (name, gate)
+        for what in GROUPS[:2]
+        for gate in GATES
+        for name in (what, f"scale of the {what}")
+    ]
+    assert [pair[:2] for pair in pairs] == [*kernels, *(("bias", gate) for gate in GATES)]
+    for what, gate, stored, allowed, wanted in pairs:
+        k = GATES.index(gate)
+        real = _real(weights, what.removeprefix("scale of the "), gate)
+        if what.startswith("scale"):
+            right = np.abs(real).max() / 127
+            assert wanted == pytest.approx(right, rel=1e-12)
+            assert allowed == pytest.approx(right * 2.0**-22, rel=1e-12)
+            continue
+        scale = getattr(
+            model, "input_kernel_scale" if what == "bias" else f"{what}_scale".replace(" ", "_")
+        )[k]
+        step = scale * model.input_scale if what == "bias" else scale
+        extra = np.abs(real) * 2.0**-22 if what == "bias" else np.zeros(real.shape)
+        assert allowed == pytest.approx(step * (0.5 + 2.0**-18) + extra, rel=1e-6)
+        codes = getattr(model, what.replace(" ", "_"))[k]
+        assert stored == pytest.approx(codes * step, rel=1e-6)
+
+
+def test_the_margin_of_a_bias_grows_with_its_size() -> None:
+    """The step of one that is 2**20 steps large is rounded to float32 itself."""
+    weights = float_weights(1)
+    large = replace(weights, bias=Gates(*(np.full(5, 30.0, np.float32) for _ in range(4))))
+    model = integer(large)
+    for what, gate, _, allowed, wanted in _pairs(found_lstm(model), large):
+        if what == "bias":
+            step = model.input_kernel_scale[GATES.index(gate)] * model.input_scale
+            margin = allowed - step * (0.5 + 2.0**-18)
+            assert margin == pytest.approx(np.abs(wanted) * 2.0**-22, rel=1e-3)
+
+
+def test_a_bias_of_int16_was_rounded_in_steps_of_int8_first() -> None:
+    """Half a step of int8 is as many times half a step as 2**15 - 1 is of 127, and one step for
+    the second rounding and the scales."""
+    weights = float_weights(1)
+    model = integer(weights)
+    zeros = {"input_zero_point": 0, "output_zero_point": 0, "output_state_zero_point": 0}
+    wide = replace(
+        model,
+        activation_dtype="int16",
+        hidden_zero_point=0,
+        bias=model.bias.as_type(np.int64),
+        **zeros,
+    )
+    for what, gate, _, allowed, wanted in _pairs(found_lstm(wide), weights):
+        if what == "bias":
+            step = wide.input_kernel_scale[GATES.index(gate)] * wide.input_scale
+            want = step * (1 + 32767 / 127 / 2) + np.abs(wanted) * 2.0**-22
+            assert allowed == pytest.approx(want, rel=1e-6)
+
+
+# Which is compared with which ---------------------------------------------------------------
+
+
+def test_what_cannot_be_read_or_has_no_layer_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weights = float_weights(1)
+    lstm = found_lstm(weights)
+    foreign = found_lstm(float_weights(2, units=4))
+    found = [replace(lstm, parameters=None), foreign, lstm]
+    monkeypatch.setattr(weight_check, "lstm_operators", lambda content: found)
+    first, second = matches(b"", keras(weights, "net/lstm"))
+    assert (first.lstm, first.layer) == (foreign, "")
+    assert (second.lstm, second.layer) == (lstm, "net/lstm")
+    assert second.worst == Worst()  # not the least difference: nothing to tell
+
+
+def test_a_coupled_input_gate_has_no_layer_in_keras() -> None:
+    content = build(OperatorLstm(float_weights(1, cifg=True), 5, 2)).content
+    (found,) = weight_findings(content, keras(float_weights(1)))
+    assert found.rule == "weights-unknown"
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [(3, 20, 2), (5, 20, 2), (20,)],
+        [(3, 20), (5, 20), (1, 20)],
+        [(3, 20), (5, 20, 1), (20,)],
+        [(3, 20), (5, 20), (19,)],
+        [(3, 20), (5, 16), (20,)],
+        [(3, 20), (5, 20)],
+    ],
+)
+def test_what_is_no_lstm_is_no_layer(shapes: list[tuple[int, ...]]) -> None:
+    arrays = {f"a/{k}": np.zeros(shape) for k, shape in enumerate(shapes)}
+    assert list(_layers(arrays)) == []
+
+
+def test_the_place_and_both_values_are_told() -> None:
+    weights = float_weights(1)
+    changed = [None if gate is None else gate.copy() for gate in weights.recurrent_kernel]
+    assert changed[1] is not None
+    changed[1][2, 3] = 7.0
+    layer = next(iter(_layers(keras(replace(weights, recurrent_kernel=Gates(*changed))))))  # type: ignore[arg-type]
+    worst = _worst(found_lstm(weights), layer)
+    stored = weights.recurrent_kernel.f[2, 3]
+    assert worst.message.startswith(
+        f"recurrent kernel of the forget gate at [2, 3] is {stored:.8g}, layer 'lstm' has 7 ("
+    )
+    assert worst.share == pytest.approx((7 - stored) / 2.0**-22, rel=1e-6)
+
+
+def test_infinity_is_no_weight() -> None:
+    weights = float_weights(1)
+    stored = replace(weights, bias=weights.bias._replace(c=np.full(5, np.inf, np.float32)))
+    layer = next(iter(_layers(keras(weights))))
+    assert _worst(found_lstm(stored), layer).share == math.inf
+
+
+@pytest.mark.parametrize("form", ["float", "hybrid", "int8"])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_model_with_an_infinite_weight_is_not_the_one_converted(form: str, value: float) -> None:
+    weights = float_weights(1)
+    parameters = integer(weights) if form == "int8" else weights
+    content = build(OperatorLstm(parameters, 5, 2, hybrid=form == "hybrid")).content
+    wild = keras(weights)
+    wild["lstm/1"][2, 7] = value
+    (found,) = weight_findings(content, wild)
+    assert (found.rule, found.share) == ("weights", math.inf)
+
+
+def test_what_is_just_allowed_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    lstm = found_lstm(float_weights(1))
+    for share, count in ((1.0, 0), (1.0000001, 1)):
+        match = Match(lstm, "lstm", Worst(share, "told"))
+        monkeypatch.setattr(weight_check, "matches", lambda content, weights, m=match: [m])
+        found = weight_findings(b"", {})
+        assert len(found) == count
+        for one in found:
+            assert one.message == "fused LSTM 0: told"
+            assert (
+                one.cure == "this file was not made from this model, or was changed: convert again"
+            )
+
+
+# Scales of a calibration --------------------------------------------------------------------
+
+
+def described(**tensors: dict[str, Any]) -> Structure:
+    """A flatbuffer of inputs alone."""
+    plain = {"shape": [1], "signature": [1], "axis": None, "variable": False, "bytes": 0}
+    listed = [{"name": name, **plain, **tensor} for name, tensor in tensors.items()]
+    graph = {"inputs": list(range(len(listed))), "outputs": [], "tensors": listed, "operators": []}
+    return Structure({"subgraphs": [graph], "signatures": []})
+
+
+def judged(structure: Structure, **arrays: Any) -> list[Any]:
+    given = {name: np.asarray(array) for name, array in arrays.items()}
+    return calibrated_findings(structure, b"", {}, {}, given, 1.0)
+
+
+INT8 = {"dtype": "int8", "scale": [2 / 255], "zero_point": [-1]}
+
+
+def test_every_input_is_judged() -> None:
+    right, wrong = np.array([-1.0, 1.0]), np.array([-1.0, 3.0])
+    found = judged(described(a=INT8, b=INT8, c=INT8), a=wrong, b=right, c=wrong)
+    assert [one.where for one in found] == [("a",), ("c",)]
+    assert found[0].message.startswith("input 'a' has the scale ")
+
+
+@pytest.mark.parametrize(
+    ("tensor", "array"),
+    [
+        ({**INT8, "dtype": "int16"}, [-1.0, 3.0]),
+        ({**INT8, "scale": [], "zero_point": []}, [-1.0, 3.0]),
+        (INT8, [-1, 3]),  # tokens
+    ],
+)
+def test_inputs_without_a_scale_of_their_own_are_not(tensor: Any, array: list[float]) -> None:
+    assert judged(described(a=tensor), a=array) == []
+
+
+HIDDEN = {"name": "h", "dtype": "int8", "scale": [1.0], "zero_point": [0]}
+CELL = {"name": "c", "dtype": "int16", "scale": [1.0]}
+RANGES = {"lstm/hidden": (-1.0, 1.0), "lstm/cell": (-1.0, 1.0)}
+
+
+def stated(hidden: dict[str, Any], cell: dict[str, Any]) -> list[Any]:
+    """The findings for one LSTM whose hidden state is tensor 1 and whose cell is tensor 2."""
+    operator = {"inputs": [0, -1, 0, *[-1] * 16, 2], "intermediates": [0, 0, 0, 0, 1]}
+    lstm = Fused(4, operator, [{"shape": [5, 3], "name": "x"}, hidden, cell])
+    return _states(lstm, "lstm", RANGES, 1e-6)
+
+
+def test_hidden_and_cell_state_are_named_with_their_operator() -> None:
+    hidden, cell = stated(HIDDEN, CELL)
+    told = "fused LSTM of 5 units (operator 4): the "
+    assert hidden.message.startswith(f"{told}hidden state (intermediate 4) has the scale 1 ")
+    assert cell.message.startswith(f"{told}cell state's scale is 2^0")
+    assert (hidden.where, cell.where) == (("h",), ("c",))
+
+
+@pytest.mark.parametrize("change", [{"dtype": "int32"}, {"scale": []}])
+def test_states_of_another_kind_are_not_judged(change: dict[str, Any]) -> None:
+    assert [one.where for one in stated({**HIDDEN, **change}, CELL)] == [("c",)]
+    assert [one.where for one in stated(HIDDEN, {**CELL, **change})] == [("h",)]
+
+
+@pytest.mark.parametrize(("layer", "subgraph"), [("", 0), ("lstm", 1)])
+def test_an_lstm_without_a_layer_or_of_a_subgraph_is_not_judged(
+    monkeypatch: pytest.MonkeyPatch, layer: str, subgraph: int
+) -> None:
+    weights = float_weights(1)
+    lstm = replace(found_lstm(integer(weights)), subgraph=subgraph)
+    operator = {"inputs": [0, -1, 0, *[-1] * 16, 2], "intermediates": [0, 0, 0, 0, 1]}
+    fused = Fused(lstm.position, operator, [{"shape": [5, 3]}, HIDDEN, CELL])
+    monkeypatch.setattr(calibrated_ranges, "matches", lambda *given: [Match(lstm, layer)])
+    monkeypatch.setattr(calibrated_ranges, "fused_lstms", lambda structure: [fused])
+    monkeypatch.setattr(calibrated_ranges, "calibrate", lambda *given, **named: RANGES)
+    assert calibrated_findings(described(), b"", {}, {}, {}, 0.0) == []
+    monkeypatch.setattr(
+        calibrated_ranges, "matches", lambda *given: [Match(replace(lstm, subgraph=0), "lstm")]
+    )
+    found = calibrated_findings(described(), b"", {}, {}, {}, 0.0)
+    assert [one.where for one in found] == [("h",), ("c",)]
+
+
+def test_how_far_off_a_zero_point_is() -> None:
+    """Between -1 and 1 it is -0.5, which is rounded to -1."""
+    exact = 2 / 255
+    (known,) = _affine("x", "x", (exact, 2), -1.0, 1.0, 2.0**-22)
+    assert known.share == pytest.approx(2.5 / 0.5)
+    (just,) = _affine("x", "x", (exact, 0), -1.0, 1.0, 2.0**-22)
+    assert just.share == 1.001  # half a step off, like the right one, and wrong
+    (foretold,) = _affine("x", "x", (exact, 2), -1.0, 1.0, 1e-3)
+    assert foretold.share == pytest.approx(2.5 / (0.5 + 0.255))
+
+
+def test_a_scale_that_is_just_allowed_is_allowed() -> None:
+    assert _affine("x", "x", (1.5, -1), -127.5, 127.5, 0.5) == []
+    assert _affine("x", "x", (1.5001, -1), -127.5, 127.5, 0.5) != []
+
+
+def test_a_zero_point_comes_from_the_end_that_loses_less() -> None:
+    """At ties the two ends disagree by rounding; the converter compares |qmin| + |min / scale|
+    with |qmax| + |max / scale|, which is 128 + k + 1/2 with 127 + 254.5 - k."""
+    parted = {True: 0, False: 0}
+    for factor in (0.1, 0.3, 0.7, 1.1, 3.7):
+        for k in range(255):
+            low, high = -(k + 0.5) * factor, (254.5 - k) * factor
+            scale = (high - low) / 255
+            from_low, from_high = -128 - low / scale, 127 - high / scale
+            nearer_low = k <= 126
+            if from_low != from_high:
+                assert _zero_point(low, high, scale) == (from_low if nearer_low else from_high)
+                parted[nearer_low] += 1
+    assert min(parted.values()) > 50
+
+
+@pytest.mark.parametrize(
+    ("largest", "log2", "right"),
+    [(2.0 * (1 - 1.5e-6), -13, False), (2.0 * (1 - 0.5e-6), -13, True)],
+)
+def test_a_cell_within_rounding_of_a_power_of_two(largest: float, log2: int, right: bool) -> None:
+    lstm = Fused(0, {"inputs": [0, -1, 0]}, [{"shape": [4, 3]}])
+    cell = {"scale": [2.0**log2], "name": "cell"}
+    assert (_cell(lstm, cell, (-largest, 0.5), 1e-6) == []) is right
+    # What is asked for then is the larger of the two.
+    (found,) = _cell(lstm, {"scale": [2.0**-11], "name": "cell"}, (-2.0, 0.5), 1e-6)
+    assert found.share == 4
+    assert "asks for 2^-13" in found.message
