@@ -235,7 +235,7 @@ def described(**tensors: dict[str, Any]) -> Structure:
 
 def judged(structure: Structure, **arrays: Any) -> list[Any]:
     given = {name: np.asarray(array) for name, array in arrays.items()}
-    return calibrated_findings(structure, b"", {}, {}, given, 1.0)
+    return calibrated_findings(structure, b"", {}, given, {}, 1.0)
 
 
 INT8 = {"dtype": "int8", "scale": [2 / 255], "zero_point": [-1]}
@@ -296,12 +296,11 @@ def test_an_lstm_without_a_layer_or_of_a_subgraph_is_not_judged(
     fused = Fused(lstm.position, operator, [{"shape": [5, 3]}, HIDDEN, CELL])
     monkeypatch.setattr(calibrated_ranges, "matches", lambda *given: [Match(lstm, layer)])
     monkeypatch.setattr(calibrated_ranges, "fused_lstms", lambda structure: [fused])
-    monkeypatch.setattr(calibrated_ranges, "calibrate", lambda *given, **named: RANGES)
-    assert calibrated_findings(described(), b"", {}, {}, {}, 0.0) == []
+    assert calibrated_findings(described(), b"", {}, {}, RANGES, 0.0) == []
     monkeypatch.setattr(
         calibrated_ranges, "matches", lambda *given: [Match(replace(lstm, subgraph=0), "lstm")]
     )
-    found = calibrated_findings(described(), b"", {}, {}, {}, 0.0)
+    found = calibrated_findings(described(), b"", {}, {}, RANGES, 0.0)
     assert [one.where for one in found] == [("h",), ("c",)]
 
 
