@@ -301,21 +301,27 @@ def test_everything_that_decides_an_expectation_is_in_its_key(tmp_path: Path, wh
 def test_everything_that_decides_ranges_is_in_their_key(tmp_path: Path, what: str) -> None:
     name = "golden-sequences"
     document, weights = derived.records()[0][name], derived.part(name, "weight")
-    inputs = derived.part(name, "input")
+    inputs = {k: v * np.float32(3) for k, v in derived.part(name, "input").items()}
+    if what == "final_cell":  # small at the end, so that the final cell is not the largest
+        for value in inputs.values():
+            value[..., value.shape[-2] // 2 :, :] *= np.float32(0.01)
     store = Store(tmp_path)
     plain = budgets.ranges(document, weights, inputs, store)
     assert plain == budgets.ranges(document, weights, inputs, store)
     assert plain == calibrate(document, weights, inputs)
     assert store.hits == 1
-    budgets.ranges(
+    arguments = (
         {**document, "seed": 9} if what == "document" else document,
         {k: v * np.float32(2) for k, v in weights.items()} if what == "weights" else weights,
         {k: v * np.float32(2) for k, v in inputs.items()} if what == "samples" else inputs,
-        store,
-        carry_state=what != "carry_state",
-        final_cell=what == "final_cell",
     )
+    options = {"carry_state": what != "carry_state", "final_cell": what == "final_cell"}
+    other = budgets.ranges(*arguments, store, **options)
     assert store.hits == 1
+    assert other == calibrate(*arguments, **options)
+    assert (other == plain) is (what == "document")  # its seed decides no range
+    assert other == budgets.ranges(*arguments, store, **options)
+    assert store.hits == 2
 
 
 def test_calibration_decides_nothing_in_float(tmp_path: Path) -> None:
