@@ -12,34 +12,29 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fixtures import (
-    account,
-    environments,
-    hypothesis_profiles,
-    interrupts,
-    limitations,
-    page,
-    report,
-    report_details,
-    summary,
-)
-from fixtures.cases import Case, Judged, Measured, judge
-from fixtures.exactness import Exactness
-from fixtures.explaining import oracle_counts
-from fixtures.lab import Lab
-from fixtures.material import Settings
-from fixtures.selection import Selection, select_by
-from fixtures.workers.client import WorkerUnavailable
+from fixtures.limitations import cases as limitations
+from harness.diagnosis.explain import oracle_counts
+from harness.operators.exactness import Exactness
+from harness.pipeline.cases import Case, Judged, Measured, judge
+from harness.pipeline.pipeline import Settings
+from harness.pipeline.selection import Selection, select_by
+from harness.plugins import report as report_details
+from harness.report import document as report
+from harness.report import page, terminal
+from harness.session.session import Lab
+from harness.support import hypothesis_profiles, interrupts, time_accounting
+from harness.workers import environments
+from harness.workers.client import WorkerUnavailable
 
 hypothesis_profiles.register()
 pytest_plugins = [
-    "fixtures.structure_plugin",
-    "fixtures.predictions_plugin",
-    "fixtures.project_plugin",
-    "fixtures.resources_plugin",
-    "fixtures.parallel_plugin",
-    "fixtures.bench_plugin",
-    "fixtures.environments_plugin",
+    "harness.plugins.structure",
+    "harness.plugins.predictions",
+    "harness.plugins.project",
+    "harness.plugins.resources",
+    "harness.plugins.parallel",
+    "harness.plugins.benchmarks",
+    "harness.plugins.environments",
 ]
 
 ROOT = Path(__file__).parent
@@ -311,7 +306,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if hasattr(config, "workeroutput"):
         config.workeroutput[_RESULT] = {
             "expected": config.stash[_EXPECTED],
-            "seconds": account.of_process(config.stash[_SECONDS]),
+            "seconds": time_accounting.of_process(config.stash[_SECONDS]),
             "environment": config.stash[_ENVIRONMENT],
         }
         return
@@ -336,7 +331,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         finally:
             alone = not config.getoption("numprocesses", None)
-            account.add_report(config.stash[_SECONDS], time.monotonic() - began, alone)
+            time_accounting.add_report(config.stash[_SECONDS], time.monotonic() - began, alone)
     untested = [nodeid for nodeid in expected if nodeid not in results]
     if untested and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -361,8 +356,8 @@ def _document(config: pytest.Config, interrupted: bool) -> dict[str, Any]:
     )
     seconds = dict(config.stash[_SECONDS])
     if not config.getoption("numprocesses", None):  # else the workers have given theirs
-        seconds = account.of_process(seconds)
-    seconds["wall"] = account.wall_seconds()
+        seconds = time_accounting.of_process(seconds)
+    seconds["wall"] = time_accounting.wall_seconds()
     cases = list(config.stash[_RESULTS].values())
     fuzzed: list[Any] = config.stash[_COUNTS]
     oracles = oracle_counts(cases, fuzzed)
@@ -386,16 +381,16 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     writer = terminalreporter._tw
     console = Console(file=writer, force_terminal=writer.hasmarkup, width=max(60, writer.fullwidth))
     terminalreporter.section("LSTM conformance")
-    summary.matrix(console, document["cases"])
-    summary.legend(console, document["cases"])
-    summary.counts(console, document)
-    summary.inapplicable(console, document)
-    summary.oracles(console, document["oracles"])
-    summary.accuracies(console, document["cases"])
-    summary.limitations(console, document["cases"])
-    summary.overrides(console, document)
-    summary.failures(console, document["cases"])
-    summary.timing(console, document["seconds"])
+    terminal.matrix(console, document["cases"])
+    terminal.legend(console, document["cases"])
+    terminal.counts(console, document)
+    terminal.inapplicable(console, document)
+    terminal.oracles(console, document["oracles"])
+    terminal.accuracies(console, document["cases"])
+    terminal.limitations(console, document["cases"])
+    terminal.overrides(console, document)
+    terminal.failures(console, document["cases"])
+    terminal.timing(console, document["seconds"])
     error = config.stash[_ENVIRONMENT].get("report_error")
     path = config.option.report
     where = f"report: {path / report.FILE_NAME}\npage: {path / page.NAME}"

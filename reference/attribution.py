@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.integer_weights import IntegerLstm
-from reference.lstm_float import LstmState
-from reference.lstm_integer import lstm_integer
-from reference.profiles import Profile, factors, with_factor
+from reference.lstm.float64 import LstmState
+from reference.lstm.integer import lstm_integer
+from reference.lstm.integer_weights import IntegerLstm
+from reference.lstm.profiles import Profile, factors, with_factor
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from fixtures import instructions, scaling
-from fixtures.bench_exhibit import Findings
-from fixtures.benching import CLOCK, BenchCase, Benches, NotTimed, Timed
-from fixtures.overhead import INPUTS, MOST_ADDED, added, isolation, judge_all
-from fixtures.selection import select
+from harness.benchmarks import callgrind
+from harness.benchmarks import growth as scaling
+from harness.benchmarks.benchmarks import CLOCK, BenchCase, Benches, NotTimed, Timed
+from harness.benchmarks.exhibit import Findings
+from harness.benchmarks.overhead import INPUTS, MOST_ADDED, added, isolation, judge_all
+from harness.pipeline.selection import select
 
 #: A test that fails before it has measured anything has said why.
 pytestmark = pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")
@@ -86,11 +87,11 @@ def test_isolation(benches: Benches, findings: Findings, tell: Tell, tmp_path: P
 @pytest.mark.parametrize("kind", ["float32", "int8"])
 def test_instructions(kind: scaling.Kind, benches: Benches, findings: Findings, tell: Tell) -> None:
     """Instructions of one invoke on TFLite Micro, where there is a valgrind."""
-    if not instructions.available():
+    if not callgrind.available():
         findings.notes.append("No valgrind here: instructions were not counted.")
         pytest.skip("no valgrind here")
     content, x = scaling.model(kind, **scaling.SIZES)
     macs = benches.work(content).macs
-    found = instructions.count(f"{kind} LSTM of 20 units, 28 steps/tflm", content, [x[0]], macs)
+    found = callgrind.count(f"{kind} LSTM of 20 units, 28 steps/tflm", content, [x[0]], macs)
     findings.instructions.append(found)
     tell(found.timed)

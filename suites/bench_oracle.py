@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fixtures.lab import Lab
-from fixtures.operator_models import OperatorLstm, build
-from fixtures.operator_quantising import integer_lstm, quantised
 from fixtures.runtimes import RUNTIMES
-from reference.affine import Affine
-from reference.integer_weights import IntegerLstm
-from reference.lstm_float import LstmOptions
-from reference.lstm_integer import lstm_integer
-from reference.lstm_weights import LstmWeights
-from reference.profiles import TFLM
+from harness.flatbuffer.lstm_builder import OperatorLstm, build
+from harness.operators.quantizer import integer_lstm, quantised
+from harness.session.session import Lab
+from reference.arithmetic.affine import Affine
+from reference.lstm.float64 import LstmOptions
+from reference.lstm.integer import lstm_integer
+from reference.lstm.integer_weights import IntegerLstm
+from reference.lstm.profiles import TFLM
+from reference.lstm.weights import LstmWeights
 
 UNITS, FEATURES, STEPS, SEQUENCES = 20, 28, 28, 256
 

@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
-from fixtures import law_limitations, limitations, report_details
-from fixtures.cases import Case, Judged
-from fixtures.lab import Lab
-from fixtures.law_cases import LAWS, LawCase, cases_of, judge, recognised, registered
-from fixtures.law_models import Inapplicable
-from fixtures.laws import Meter
-from fixtures.selection import select_by
-from fixtures.workbench import Workbench
+from fixtures.limitations import cases as limitations
+from fixtures.limitations import laws
+from harness.laws.cases import LAWS, LawCase, cases_of, judge, recognised, registered
+from harness.laws.law import Meter
+from harness.laws.models import Inapplicable
+from harness.laws.runner import Workbench
+from harness.pipeline.cases import Case, Judged
+from harness.pipeline.selection import select_by
+from harness.plugins import report
+from harness.session.session import Lab
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,15 +68,15 @@ def workbench(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Workbench]:
 
 
 @pytest.fixture(scope="session")
-def broken_laws() -> law_limitations.LawRegistry:
-    return law_limitations.load()
+def broken_laws() -> laws.LawRegistry:
+    return laws.load()
 
 
 @pytest.fixture
 def holds(
     request: pytest.FixtureRequest,
     workbench: Workbench,
-    broken_laws: law_limitations.LawRegistry,
+    broken_laws: laws.LawRegistry,
     registry: limitations.Registry,
 ) -> Callable[[LawCase], None]:
     """Examines a case's law, records how it fared, and fails unless it is as expected."""
@@ -132,7 +134,7 @@ def _record(
     request: pytest.FixtureRequest, judged: Judged, document: dict[str, Any], example: str
 ) -> None:
     """Put a case into the report and fail its test if it failed."""
-    judged, worse = report_details.held_to_baseline(request.config, judged, document)
+    judged, worse = report.held_to_baseline(request.config, judged, document)
     document |= {**worse, "rerun": _rerun(request, example)}
     request.node.user_properties.append(("conformance", document))
     if judged.verdict == "failed":

@@ -1,15 +1,15 @@
 """Does it convert, and is the flatbuffer what the recipe promised?
 
 Every variant of the catalogue (or your model) with every recipe. A case passes the phases
-build, convert and structure, or ends in the way that fixtures/limitations.toml registers.
+build, convert and structure, or ends in the way that fixtures/limitations/cases.toml registers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from fixtures.cases import Case, Judged, Measured
-from fixtures.lab import Lab
+from harness.pipeline.cases import Case, Judged, Measured
+from harness.session.session import Lab
 
 
 def test_conversion(

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fixtures import golden_suite
-from fixtures.cases import Case, Judged, Measured
-from fixtures.lab import Lab
+from harness.checks import golden
+from harness.pipeline.cases import Case, Judged, Measured
+from harness.session.session import Lab
 
 
 def test_golden(golden_case: Case, lab: Lab, verdict: Callable[[Case, Measured], Judged]) -> None:
     with lab.account.time("operators"):
-        measured = golden_suite.measure(golden_case, lab.operators, lab.store)
+        measured = golden.measure(golden_case, lab.operators, lab.store)
     verdict(golden_case, measured)

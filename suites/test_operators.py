@@ -11,12 +11,12 @@ from collections.abc import Callable
 import pytest
 from hypothesis import Phase, given, settings
 
-from fixtures.cases import Case, Judged, Measured
-from fixtures.exactness import Exactness
-from fixtures.hypothesis_profiles import searching
-from fixtures.lab import Lab
-from fixtures.operator_fuzz import Drawn, Kind, drawn, examine
 from fixtures.runtimes import RUNTIMES
+from harness.operators.exactness import Exactness
+from harness.operators.fuzz import Drawn, Kind, drawn, examine
+from harness.pipeline.cases import Case, Judged, Measured
+from harness.session.session import Lab
+from harness.support.hypothesis_profiles import searching
 
 
 def test_operator(

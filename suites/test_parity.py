@@ -1,16 +1,17 @@
 """Does it run, and does it agree?
 
 Every variant (or your model) with every recipe on every runtime. A case passes the phases load,
-invoke and compare within its budget, or ends in the way that fixtures/limitations.toml registers.
-Keras itself is a runtime too: the function a recipe converts is held to the float64 oracle.
+invoke and compare within its budget, or ends in the way that fixtures/limitations/cases.toml
+registers. Keras itself is a runtime too: the function a recipe converts is held to the float64
+oracle.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from fixtures.cases import Case, Judged, Measured
-from fixtures.lab import Lab
+from harness.pipeline.cases import Case, Judged, Measured
+from harness.session.session import Lab
 
 
 def test_parity(parity_case: Case, lab: Lab, verdict: Callable[[Case, Measured], Judged]) -> None:

@@ -1,8 +1,8 @@
 """The laws of quantisation, on numbers that Hypothesis draws.
 
-reference/affine.py and reference/fixed_point.py against exact rational arithmetic, and the
-harness's quantisation of inputs and outputs against the runtimes' own operators, bit for bit.
-`--hypothesis-profile=long` draws 10,000 examples of each.
+reference/arithmetic/affine.py and reference/arithmetic/fixed_point.py against exact rational
+arithmetic, and the harness's quantisation of inputs and outputs against the runtimes' own
+operators, bit for bit. `--hypothesis-profile=long` draws 10,000 examples of each.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fixtures.io_operators import dequantize_model, quantize_model
-from fixtures.scale_runs import OperatorBench
-from reference.affine import Affine, dequantise, limits, quantise, round_half_away
-from reference.fixed_point import (
+from harness.flatbuffer.quantize_builder import dequantize_model, quantize_model
+from harness.quantization.scale_predictions import OperatorBench
+from reference.arithmetic.affine import Affine, dequantise, limits, quantise, round_half_away
+from reference.arithmetic.fixed_point import (
     Multiplier,
     multiply_double_rounding,
     multiply_int64,
@@ -29,7 +29,7 @@ from reference.fixed_point import (
     rounding_doubling_high_mul_int16,
     rounding_right_shift,
 )
-from reference.quantize_operator import FORMS, Form, quantize_operator
+from reference.arithmetic.quantize_operator import FORMS, Form, quantize_operator
 
 #: Arithmetic is quick: five times the profile's examples, at most 10,000.
 often = settings(max_examples=min(10_000, 5 * settings.default.max_examples))  # type: ignore[union-attr]
@@ -280,7 +280,7 @@ def test_inputs_are_quantised_as_the_operators_do(
     operator_bench: OperatorBench, affine: Affine, steps: list[float]
 ) -> None:
     """The harness's inputs are TFLite Micro's bit for bit; TFLite's default kernels part on
-    ties, and do so exactly as reference/quantize_operator.py says."""
+    ties, and do so exactly as reference/arithmetic/quantize_operator.py says."""
     if affine.dtype == "uint8":
         return  # the converter writes no uint8 LSTM
     # From 2^31 steps on the kernels' conversion to int32 is undefined: TFLite Micro then gives

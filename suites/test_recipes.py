@@ -2,7 +2,8 @@
 
 Every form is carried out as written on one small model. A form that works must agree with
 Keras; one that does not must end as described, or give a flatbuffer or predictions in which the
-harness names the fault. fixtures/workers/how_to.py has the corrected forms to copy.
+harness names the fault. harness/workers/remote/keras/recommended.py has the corrected forms to
+copy.
 """
 
 from __future__ import annotations
@@ -12,20 +13,20 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from fixtures.calibration import dependence_findings, sample_findings
-from fixtures.comparison import Allowed, compare
-from fixtures.converting import inspect
-from fixtures.findings import errors
-from fixtures.fusion import fusion_findings
-from fixtures.lab import Lab
 from fixtures.outcomes import Kind
-from fixtures.promises import promise_findings
-from fixtures.published import CONVERSIONS, HELPERS, ConversionForm, HelperForm, Published
+from fixtures.published_recipes import CONVERSIONS, HELPERS, ConversionForm, HelperForm, Published
 from fixtures.recipes import RECIPES
-from fixtures.scale_rules import quantization_findings
-from fixtures.structure import Structure, faults
-from fixtures.workers import how_to
-from fixtures.workers.client import Worker
+from harness.comparison.compare import Allowed, compare
+from harness.conversion.inspection import inspect
+from harness.flatbuffer.structure import Structure, faults
+from harness.quantization.calibration import dependence_findings, sample_findings
+from harness.quantization.scale_rules import quantization_findings
+from harness.session.session import Lab
+from harness.structure.findings import errors
+from harness.structure.fusion import fusion_findings
+from harness.structure.recipe_rules import promise_findings
+from harness.workers.client import Worker
+from harness.workers.remote.keras import recommended
 
 #: The small model as the fusion rule reads it.
 MODEL = {
@@ -78,13 +79,13 @@ def test_a_published_conversion_ends_as_described(
     assert done.kind is form.ends, done.message
     assert form.message in done.message
     if form.ends is not Kind.AGREED:
-        assert hasattr(how_to, form.right)
+        assert hasattr(recommended, form.right)
         return
     structure = inspect(inspector, done.arrays["tflite"]).structure
     assert structure is not None
     assert named(structure, form) >= set(form.rules)
     assert bool(named(structure, form)) == bool(form.rules)
-    assert form.works or hasattr(how_to, form.right)
+    assert form.works or hasattr(recommended, form.right)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_truncation_is_half_a_step_off_on_average(published: Published) -> None:
     scale, zero_point = 2.0 / 255, -1
     details = {"quantization": (scale, zero_point), "dtype": np.int8}
     real = published.calibration.ravel().astype(np.float64)
-    rounded = how_to.quantised(real, details).astype(np.float64)
+    rounded = recommended.quantised(real, details).astype(np.float64)
     truncated = np.trunc(real / scale + zero_point)
     steps = real / scale + zero_point
     assert np.abs(rounded - steps).max() <= 0.5 + 2.0**-16

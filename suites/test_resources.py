@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fixtures.cases import Case, Judged, Measured
+from harness.pipeline.cases import Case, Judged, Measured
 
 
 def test_resources(

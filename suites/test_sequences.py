@@ -1,15 +1,15 @@
 """Laws of sequences: lengths, causality, padding, direction and batch, at every length.
 
 Hypothesis draws the examples; a broken law is shrunk to a minimal one, printed with the command
-that runs it again. The laws are in fixtures/laws_of_sequences.py; what is known not to hold is in
-fixtures/law_limitations.toml.
+that runs it again. The laws are in harness/laws/sequences.py; what is known not to hold is in
+fixtures/limitations/laws.toml.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from fixtures.law_cases import LawCase
+from harness.laws.cases import LawCase
 
 Holds = Callable[[LawCase], None]
 

@@ -1,13 +1,13 @@
 """Laws of state: streaming, carrying, resetting, and what allocating and resizing do to it.
 
-As test_sequences.py; the laws are in fixtures/laws_of_state.py.
+As test_sequences.py; the laws are in harness/laws/state.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from fixtures.law_cases import LawCase
+from harness.laws.cases import LawCase
 
 Holds = Callable[[LawCase], None]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fixtures.cases import Case, Judged, Measured
-from fixtures.structure_check import Checked
+from harness.checks.structure import Checked
+from harness.pipeline.cases import Case, Judged, Measured
 
 
 def test_structure(

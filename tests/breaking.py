@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fixtures.operator_models_schema import constant_name, pack, schema, unpack
+from harness.flatbuffer.schema import constant_name, pack, schema, unpack
 
 RECURRENT_FORGET, INPUT_CELL = 6, 3
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.arena import ArenaBench
-from fixtures.lab import Lab
-from fixtures.material import Settings
+from harness.device.arena import ArenaBench
+from harness.pipeline.pipeline import Settings
+from harness.session.session import Lab
 
 ROOT = Path(__file__).resolve().parents[1]
 # The runs that these tests start are no job's summary.

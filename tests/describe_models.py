@@ -99,7 +99,7 @@ def main(path: Path) -> None:
     import tensorflow as tf
 
     from fixtures.variants import VARIANTS
-    from fixtures.workers import building
+    from harness.workers.remote.keras import building
 
     models = dict(_special(tf))
     for variant in VARIANTS.values():

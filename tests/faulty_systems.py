@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixtures.outcomes import Kind, Outcome, Phase
-from fixtures.systems import (
+from harness.laws.scripted_models import (
     Action,
     Allocate,
     Feed,
@@ -26,8 +26,8 @@ from fixtures.systems import (
     Trace,
     Traits,
 )
-from reference.lstm_float import sigmoid
-from reference.lstm_weights import LstmWeights
+from reference.lstm.float64 import sigmoid
+from reference.lstm.weights import LstmWeights
 
 Array = NDArray[Any]
 FEATURES, UNITS = 3, 4

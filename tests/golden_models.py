@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fixtures.variants import VARIANTS, Input, Node, Variant
-from reference.integer_weights import IntegerLstm
-from reference.lstm_weights import Gates
+from reference.lstm.integer_weights import IntegerLstm
+from reference.lstm.weights import Gates
 from tests.reference.models import integer_model
 
 STEPS = 6

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from fixtures import lab, report
-from fixtures.workers.client import Server, Worker
+from harness.report import document
+from harness.session import session
+from harness.workers.client import Server, Worker
 
 
 def hear_ctrl_c() -> None:
@@ -43,9 +44,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if phase == "import":
         Server._start = _pressing(Server._start, lambda *_: True)  # type: ignore[method-assign]
     elif phase == "compare":
-        lab.compare = _pressing(lab.compare, lambda *_: True)  # type: ignore[attr-defined]
+        session.compare = _pressing(session.compare, lambda *_: True)  # type: ignore[attr-defined]
     elif phase == "report":
-        report.write = _pressing(report.write, lambda *_: True)
+        document.write = _pressing(document.write, lambda *_: True)
     else:
         call = _pressing(Worker.call, lambda _, op, *rest: op == phase)
         Worker.call = call  # type: ignore[method-assign]

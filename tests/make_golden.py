@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from fixtures import stimuli
-from fixtures.account import Account
-from fixtures.cache import Store
-from fixtures.converting import Converter
-from fixtures.operator_models import OperatorLstm, build
-from fixtures.operator_runs import OperatorRuntimes
 from fixtures.recipes import RECIPES
 from fixtures.runtimes import RUNTIMES
 from fixtures.subjects import Subject
-from fixtures.workers.client import Server
+from harness.conversion.converter import Converter
+from harness.execution.operator_runs import OperatorRuntimes
+from harness.flatbuffer.lstm_builder import OperatorLstm, build
+from harness.support.cache import Store
+from harness.support.time_accounting import Account
+from harness.workers.client import Server
 from tests.golden_models import integer_operators, networks
 from tests.reference import derived
 from tests.reference.models import integer_input

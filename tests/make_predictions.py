@@ -13,8 +13,8 @@ def main(folder: Path) -> None:
     import numpy as np
     import tensorflow as tf
 
-    from fixtures.workers import how_to
-    from fixtures.workers.recipe_ops import HELPERS
+    from harness.workers.remote.keras import recommended
+    from harness.workers.remote.keras.published import HELPERS
 
     tf.keras.utils.set_random_seed(5)
     layers = tf.keras.layers
@@ -27,8 +27,8 @@ def main(folder: Path) -> None:
     samples = random.uniform(-1.4, 3.4, (6, 1, 6, 4)).astype(np.float32)
     np.savez(folder / "inputs.npz", sensor=samples)
     contents = {
-        "int8": how_to.convert_int8(model, {"sensor": calibration}),
-        "float32": how_to.convert_float32(model),
+        "int8": recommended.convert_int8(model, {"sensor": calibration}),
+        "float32": recommended.convert_float32(model),
     }
     for kind, content in contents.items():
         (folder / f"{kind}.tflite").write_bytes(content)

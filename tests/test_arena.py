@@ -15,7 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.arena import (
+from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.recipes import RECIPES
+from fixtures.runtimes import ARENA_BYTES, RUNTIMES
+from fixtures.subjects import Subject
+from fixtures.variants import VARIANTS
+from harness.device.arena import (
     ALIGNMENT,
     Arena,
     ArenaBench,
@@ -25,14 +30,9 @@ from fixtures.arena import (
     same_bits,
     smallest,
 )
-from fixtures.cases import Case
-from fixtures.lab import Lab
-from fixtures.outcomes import Kind, Outcome, Phase
-from fixtures.recipes import RECIPES
-from fixtures.resources import Model, Unfit, check_arena, model_of
-from fixtures.runtimes import ARENA_BYTES, RUNTIMES
-from fixtures.subjects import Subject
-from fixtures.variants import VARIANTS
+from harness.device.resources import Model, Unfit, check_arena, model_of
+from harness.pipeline.cases import Case
+from harness.session.session import Lab
 
 #: Float and integer, small and large, and those where the allocator's own total is too few.
 SUBJECTS = (

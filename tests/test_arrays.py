@@ -19,7 +19,8 @@ import pytest
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from fixtures import accuracy, arrays, stimuli
+from fixtures import array_files, stimuli
+from harness.comparison import accuracy
 
 ROOT = Path(__file__).resolve().parents[1]
 ONE = [{"name": "x", "shape": [None, 5, 3], "dtype": "float32"}]
@@ -226,4 +227,4 @@ def test_the_size_that_a_zip_claims_is_not_believed(tmp_path: Path) -> None:
     struct.pack_into("<I", data, directory + 24, 1 << 30)
     path.write_bytes(data)
     with pytest.raises(ValueError, match="array 'x'"):
-        arrays.read(path)
+        array_files.read(path)

@@ -12,23 +12,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fixtures import bench_exhibit, exhibits, instructions, scaling
-from fixtures.bench_cases import bench_cases
-from fixtures.bench_exhibit import Findings
-from fixtures.benching import MOST_SECONDS, BenchCase, Benches, Figure, Machine, NotTimed, timed_of
-from fixtures.cases import Case, Measured
-from fixtures.lab import Lab
-from fixtures.material import Settings
-from fixtures.operator_models_read import FoundLstm
 from fixtures.outcomes import Kind, Outcome, Phase
-from fixtures.overhead import Isolation, Judged, added
 from fixtures.recipes import AS_CONVERTED, RECIPES
 from fixtures.runtimes import ARENA_BYTES, RUNTIMES
-from fixtures.selection import select
 from fixtures.subjects import Subject
 from fixtures.variants import VARIANTS
-from fixtures.workers.client import Answer, Server, Worker
-from reference.lstm_weights import Gates, LstmWeights
+from harness.benchmarks import callgrind, exhibit
+from harness.benchmarks import growth as scaling
+from harness.benchmarks.benchmarks import (
+    MOST_SECONDS,
+    BenchCase,
+    Benches,
+    Figure,
+    Machine,
+    NotTimed,
+    timed_of,
+)
+from harness.benchmarks.cases import bench_cases
+from harness.benchmarks.exhibit import Findings
+from harness.benchmarks.overhead import Isolation, Judged, added
+from harness.flatbuffer.lstm_reader import FoundLstm
+from harness.pipeline.cases import Case, Measured
+from harness.pipeline.pipeline import Settings
+from harness.pipeline.selection import select
+from harness.report import exhibits
+from harness.session.session import Lab
+from harness.workers.client import Answer, Server, Worker
+from reference.lstm.weights import Gates, LstmWeights
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What the README tells users to fail on: half of the slowdown that must be caught.
@@ -92,7 +102,7 @@ _STORED = """
 import os
 import numpy as np
 import pytest
-from fixtures.benching import CLOCK, Figure, Timed
+from harness.benchmarks.benchmarks import CLOCK, Figure, Timed
 
 @pytest.mark.benchmark(timer=CLOCK.read)
 def test_one(benchmark):
@@ -233,10 +243,10 @@ def test_no_benchmark_is_registered_not_to_agree() -> None:
     assert not any(name.startswith("digits/dynamic-range/tflm") for name in names)
 
 
-@pytest.mark.skipif(not instructions.available(), reason="no valgrind here")
+@pytest.mark.skipif(not callgrind.available(), reason="no valgrind here")
 def test_counted_instructions_repeat() -> None:
     content, x = scaling.model("int8", steps=4, units=6, batch=1)
-    first, second = (instructions.count("one", content, [x[0]], None) for _ in range(2))
+    first, second = (callgrind.count("one", content, [x[0]], None) for _ in range(2))
     assert first.per_invoke == pytest.approx(second.per_invoke, rel=0.001)
     assert first.per_invoke > 4 * 4 * 6 * 34  # more than one for each multiply-accumulate
 
@@ -247,13 +257,13 @@ def test_the_exhibit_shows_what_was_measured(tmp_path: Path) -> None:
         figures=[figure],
         isolations=[Isolation("a", 1.04e-2, 1e-2, 1.1e-2, 1e-2)],
         judged=Judged((1, 2, 3, 4), (0.1, 0.2, 0.3, 0.4)),
-        instructions=[instructions.Instructions("a", 1000, 500)],
+        instructions=[callgrind.Instructions("a", 1000, 500)],
         machine=Machine(5e10, 1e10),
     )
-    shown = bench_exhibit.exhibit(findings)
+    shown = exhibit.exhibit(findings)
     exhibits.write(shown, tmp_path)
     assert exhibits.read(tmp_path) == [shown]
-    text = "\n".join(bench_exhibit.lines(shown, 80))
+    text = "\n".join(exhibit.lines(shown, 80))
     for part in ("a/float32/tflite/steady", "1.5", "60      no", "+4.0%", "1000"):
         assert part in text
     assert added(findings.isolations) == pytest.approx(0.04)

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fixtures.alignment import align
-from fixtures.weight_audit import audit
+from harness.weights.audit import audit
+from harness.weights.layer_alignment import align
 from tests import breaking
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fixtures.c_array import (
+from harness.device.c_array import (
     CompileError,
     Compiler,
     difference,

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures.cache import Entry, Store, fingerprint
+from harness.support.cache import Entry, Store, fingerprint
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY = {"subject": "sequences", "recipe": {"shapes": [[1, None, 28]]}}

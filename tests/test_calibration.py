@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures.calibration import (
+from fixtures.stimuli import for_variant
+from fixtures.variants import VARIANTS
+from harness.flatbuffer.structure import Structure
+from harness.quantization.calibration import (
     cell_findings,
     dependence_findings,
     range_findings,
     sample_findings,
 )
-from fixtures.lstm_contract import CELL_STATE, Fused
-from fixtures.stimuli import for_variant
-from fixtures.structure import Structure
-from fixtures.variants import VARIANTS
-from reference.affine import Affine, quantise
+from harness.structure.lstm_contract import CELL_STATE, Fused
+from reference.arithmetic.affine import Affine, quantise
 
 RANDOM = np.random.default_rng(5)
 GOOD = RANDOM.uniform(-1, 1, (16, 1, 8, 4)).astype(np.float32)

@@ -10,18 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fixtures import exhibits, structure_check
-from fixtures.certificate import __main__ as command
-from fixtures.certificate import registry, running, telling
-from fixtures.certificate.controls import control
-from fixtures.certificate.editing import edited
-from fixtures.certificate.emulation import private_copy
-from fixtures.certificate.faults import Control, Fault, Judged, Proof, Reading, judge
-from fixtures.certificate.telling import Certificate
-from fixtures.certificate.ward import Ward
-from fixtures.findings import Finding
-from fixtures.material import Settings
-from fixtures.operator_models import OperatorLstm, build
+from harness.assurance.certificate import __main__ as command
+from harness.assurance.certificate import document as telling
+from harness.assurance.certificate import registry, run
+from harness.assurance.certificate.controls import control
+from harness.assurance.certificate.document import Certificate
+from harness.assurance.certificate.editing import edited
+from harness.assurance.certificate.emulation import private_copy
+from harness.assurance.certificate.fault import Control, Fault, Judged, Proof, Reading, judge
+from harness.assurance.certificate.injection import Ward
+from harness.checks import structure
+from harness.flatbuffer.lstm_builder import OperatorLstm, build
+from harness.pipeline.pipeline import Settings
+from harness.report import exhibits
+from harness.structure.findings import Finding
 from tests.reference.models import float_weights
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -168,13 +170,13 @@ def test_a_sample_of_the_faults_is_killed(ward: Ward, name: str) -> None:
 
 def _disarm_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other check that looks at weights."""
-    monkeypatch.setattr(structure_check.causes, "differences", lambda case, material: [])
+    monkeypatch.setattr(structure.causes, "differences", lambda case, material: [])
 
 
 def test_a_disarmed_check_lets_its_fault_survive(
     ward: Ward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(structure_check, "weight_findings", lambda content, weights: [])
+    monkeypatch.setattr(structure, "weight_findings", lambda content, weights: [])
     _disarm_the_audit(monkeypatch)
     found = judge(FAULTS[ONE_STEP], ward)
     assert found.verdict == "survived"
@@ -185,7 +187,7 @@ def test_a_check_that_cannot_run_kills_nothing(ward: Ward, monkeypatch: pytest.M
     def broken(content: bytes, weights: Any) -> list[Finding]:
         raise RuntimeError("this check cannot run")
 
-    monkeypatch.setattr(structure_check, "weight_findings", broken)
+    monkeypatch.setattr(structure, "weight_findings", broken)
     _disarm_the_audit(monkeypatch)
     found = judge(FAULTS[ONE_STEP], ward)
     assert (found.verdict, "cannot run" in found.note) == ("survived", True)
@@ -199,7 +201,7 @@ def test_the_command_fails_on_a_survivor_and_on_an_alarm(
     _disarm_the_audit(monkeypatch)
     for findings, message in (([], "survived: model: one weight"), ([always], "false alarm")):
         monkeypatch.setattr(
-            structure_check, "weight_findings", lambda content, weights, said=findings: said
+            structure, "weight_findings", lambda content, weights, said=findings: said
         )
         assert command.main(arguments) == 1
         assert message in capsys.readouterr().out.replace("\n", " ")
@@ -235,7 +237,7 @@ def test_a_stale_document_fails(
 
 def test_shares_are_all_of_it() -> None:
     settings = Settings(1, None)
-    shares = running._shares(list("abcde"), list("xy"), settings, 3, False)
+    shares = run._shares(list("abcde"), list("xy"), settings, 3, False)
     assert sorted(f for share in shares for f in share.faults) == list("abcde")
     assert sorted(c for share in shares for c in share.controls) == list("xy")
 
@@ -254,7 +256,7 @@ def test_an_edit_that_changes_nothing_is_an_error() -> None:
 def test_the_emulation_exchanges_only_what_is_there() -> None:
     with pytest.raises(AttributeError):
         private_copy({"no_such_operation": None})
-    import reference.lstm_integer as real
+    import reference.lstm.integer as real
 
     copy = private_copy({"saturate": np.array})
     assert copy.saturate is np.array

@@ -11,8 +11,8 @@ import pytest
 
 from fixtures.recipes import GATE_RECIPES, RECIPES
 from fixtures.runtimes import RUNTIMES
-from fixtures.selection import select
 from fixtures.variants import VARIANTS
+from harness.pipeline.selection import select
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures.comparison import Allowed, Comparison, compare
 from fixtures.outcomes import Kind, Phase
+from harness.comparison.compare import Allowed, Comparison, compare
 
 Array = NDArray[np.float64]
 

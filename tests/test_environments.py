@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from fixtures import environments
-from fixtures.account import Account
-from fixtures.cache import Store
-from fixtures.converting import Converter
-from fixtures.environments import Elsewhere, Environment, started
 from fixtures.runtimes import RUNTIMES
-from fixtures.workers import serve, wire
-from fixtures.workers.client import WorkerUnavailable
+from harness.conversion.converter import Converter
+from harness.support.cache import Store
+from harness.support.time_accounting import Account
+from harness.workers import environments
+from harness.workers.client import WorkerUnavailable
+from harness.workers.environments import Elsewhere, Environment, started
+from harness.workers.remote import serve, wire
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS = ROOT / "fixtures" / "workers"
@@ -51,8 +51,8 @@ def numpy_only(tmp_path: Path) -> Path:
 def other_protocol(tmp_path: Path) -> Path:
     """A Python whose worker speaks the next version of the protocol."""
     code = (
-        "from fixtures.workers import wire; wire.VERSION += 1; "
-        "from fixtures.workers import serve; serve.main()"
+        "from harness.workers import wire; wire.VERSION += 1; "
+        "from harness.workers import serve; serve.main()"
     )
     return _program(
         tmp_path,
@@ -199,7 +199,7 @@ def _modules() -> list[Path]:
 def test_worker_code_is_for_python_3_7_numpy_and_its_package(path: Path) -> None:
     tree = ast.parse(path.read_text(), feature_version=(3, 7))
     packages = {"tensorflow", "keras", "h5py", "tflite_micro", "ai_edge_litert"}
-    allowed = {"fixtures.workers", "numpy", *packages}
+    allowed = {"harness.workers", "numpy", *packages}
     standard = set(sys.stdlib_module_names)
     for node in ast.walk(tree):
         names = []

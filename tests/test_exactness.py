@@ -11,11 +11,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures import budgets
-from fixtures.budgets import against_another_runtime, description, expectation
-from fixtures.cache import Entry, Store
-from fixtures.comparison import Allowed
-from fixtures.exactness import (
+from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.runtimes import RUNTIMES
+from fixtures.subjects import Subject
+from fixtures.variants import VARIANTS
+from harness.comparison import budgets
+from harness.comparison.budgets import against_another_runtime, description, expectation
+from harness.comparison.compare import Allowed
+from harness.execution.operator_runs import OperatorRun
+from harness.flatbuffer.lstm_builder import OperatorLstm, build
+from harness.flatbuffer.lstm_reader import FoundLstm, lstm_operators
+from harness.operators.exactness import (
     NO_HYBRID,
     NO_INPUT_GATE,
     Exactness,
@@ -26,21 +32,15 @@ from fixtures.exactness import (
     profile_of,
     split,
 )
-from fixtures.operator_models import OperatorLstm, build
-from fixtures.operator_models_read import FoundLstm, lstm_operators
-from fixtures.operator_runs import OperatorRun
-from fixtures.outcomes import Kind, Outcome, Phase
-from fixtures.runtimes import RUNTIMES
-from fixtures.subjects import Subject
-from fixtures.variants import VARIANTS
-from reference.budgets import float_budget
-from reference.lstm_float import LstmOptions, LstmState, lstm
-from reference.lstm_float32 import lstm_float32
-from reference.lstm_integer import lstm_integer
+from harness.support.cache import Entry, Store
+from reference.budgets.float_lstm import float_budget
+from reference.budgets.monte_carlo import budgets as noise_budgets
+from reference.budgets.monte_carlo import calibrate
+from reference.lstm.float32_micro import lstm_float32
+from reference.lstm.float64 import LstmOptions, LstmState, lstm
+from reference.lstm.integer import lstm_integer
+from reference.lstm.profiles import TFLITE_2_15, TFLM
 from reference.network import UnsupportedLayer, evaluate
-from reference.noise import budgets as noise_budgets
-from reference.noise import calibrate
-from reference.profiles import TFLITE_2_15, TFLM
 from tests.reference import derived
 from tests.reference.models import float_weights, integer_input, integer_model
 

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fixtures.budgets import against_another_runtime, description
-from fixtures.exactness import Expected, compare_operator, expected_of, profile_of
-from fixtures.operator_models import OperatorLstm, build
-from fixtures.operator_models_read import FoundLstm, lstm_operators
-from fixtures.operator_runs import OperatorRun
 from fixtures.runtimes import RUNTIMES
 from fixtures.subjects import Subject
-from reference.lstm_float import LstmOptions
+from harness.comparison.budgets import against_another_runtime, description
+from harness.execution.operator_runs import OperatorRun
+from harness.flatbuffer.lstm_builder import OperatorLstm, build
+from harness.flatbuffer.lstm_reader import FoundLstm, lstm_operators
+from harness.operators.exactness import Expected, compare_operator, expected_of, profile_of
+from reference.lstm.float64 import LstmOptions
+from reference.lstm.profiles import LITERT_2_3
 from reference.network import UnsupportedLayer
-from reference.profiles import LITERT_2_3
 from tests.reference.models import float_weights
 
 Array = np.ndarray[Any, Any]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures import exhibits
-from fixtures.exhibits import Exhibit, Plot, Series, Table
+from harness.report import exhibits
+from harness.report.exhibits import Exhibit, Plot, Series, Table
 
 EXHIBIT = Exhibit(
     name="speed",

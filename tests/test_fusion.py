@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from fixtures.findings import errors
-from fixtures.fusion import failed_conditions, fusion_findings
-from fixtures.keras_layers import recurrent_layers
 from fixtures.recipes import RECIPES
-from fixtures.structure import Structure
 from fixtures.variants import VARIANTS
+from harness.conversion.recurrent_layers import recurrent_layers
+from harness.flatbuffer.structure import Structure
+from harness.structure.findings import errors
+from harness.structure.fusion import failed_conditions, fusion_findings
 
 ROOT = Path(__file__).resolve().parents[1]
 LSTM = {

@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fixtures import exhibits, fuzz_report, leftovers
-from fixtures.cache import Store
-from fixtures.corrupting import KINDS, Healthy, corrupted, healthy
-from fixtures.fuzz_flatbuffers import Result, Told, fuzz
-from fixtures.fuzz_targets import Ended
-from fixtures.operator_models_graph import Graph
-from fixtures.operator_models_schema import pack, unpack
+from harness.assurance.fuzz import report
+from harness.assurance.fuzz.__main__ import Result, Told, fuzz
+from harness.assurance.fuzz.corruption import KINDS, Healthy, corrupted, healthy
+from harness.assurance.fuzz.targets import Ended
+from harness.flatbuffer.graph_builder import Graph
+from harness.flatbuffer.schema import pack, unpack
+from harness.report import exhibits
+from harness.support import leak_check
+from harness.support.cache import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 #: All kinds of corruption on every base, a few times.
@@ -96,7 +98,7 @@ def test_a_sample_ends_in_values_and_leaves_nothing(sample: Result) -> None:
 
 
 def test_the_tables_account_for_every_file(sample: Result, tmp_path: Path) -> None:
-    shown = fuzz_report.exhibit(sample)
+    shown = report.exhibit(sample)
     by_target, by_kind, *_ = shown.tables
     assert [row[0] for row in by_target.rows] == list(sample.targets)
     assert all(sum(row[1:7]) == COUNT for row in by_target.rows)  # type: ignore[arg-type]
@@ -106,9 +108,9 @@ def test_the_tables_account_for_every_file(sample: Result, tmp_path: Path) -> No
 
 
 def test_the_document_has_every_cell_of_the_tables(sample: Result) -> None:
-    shown = fuzz_report.exhibit(sample)
-    text = fuzz_report.document(shown, "python -m fixtures.fuzz_flatbuffers --count 28")
-    assert "`python -m fixtures.fuzz_flatbuffers --count 28` with tensorflow 2.15.1" in text
+    shown = report.exhibit(sample)
+    text = report.document(shown, "python -m harness.assurance.fuzz --count 28")
+    assert "`python -m harness.assurance.fuzz --count 28` with tensorflow 2.15.1" in text
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(rows) == sum(2 + len(table.rows) for table in shown.tables)
     for table in shown.tables:
@@ -140,16 +142,16 @@ def outside(tmp_path: Path) -> Iterator[Path]:
 def test_everything_that_is_left_behind_is_noticed(
     outside: Path, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leftovers, "_SECONDS", 0.2)
+    monkeypatch.setattr(leak_check, "_SECONDS", 0.2)
     process = None
     shared = None
-    with leftovers.nothing_left(outside) as left:
+    with leak_check.nothing_left(outside) as left:
         if fault == "process":
             process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         elif fault == "temporary file":
             tempfile.mkstemp()
         elif fault == "shared memory":
-            with tempfile.NamedTemporaryFile(dir=leftovers.SHARED_MEMORY, delete=False) as file:
+            with tempfile.NamedTemporaryFile(dir=leak_check.SHARED_MEMORY, delete=False) as file:
                 shared = Path(file.name)
         elif fault == "new file":
             (outside / "new").write_text("x")

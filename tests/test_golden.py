@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fixtures import golden_subjects, upgrading
-from fixtures.golden_models import GoldenModel, read
-from fixtures.golden_oracle import answer
-from fixtures.golden_subjects import FOLDER, GOLDEN, Golden, options, provenance, recorded
-from fixtures.golden_suite import judged
-from fixtures.operator_models_schema import pack, unpack
+from fixtures.golden import catalogue
+from fixtures.golden.catalogue import FOLDER, GOLDEN, Golden, options, provenance, recorded
 from fixtures.outcomes import Kind
-from reference.lstm_float import PLAIN
-from reference.lstm_weights import LstmWeights
+from harness.checks.golden import judged
+from harness.checks.golden_models import GoldenModel, read
+from harness.checks.golden_oracle import answer
+from harness.flatbuffer import lstm_padding
+from harness.flatbuffer.schema import pack, unpack
+from reference.lstm.float64 import PLAIN
+from reference.lstm.weights import LstmWeights
 
 MODELS = sorted(provenance()["models"])
 MiB = 1 << 20
@@ -146,7 +147,7 @@ def test_a_graph_of_another_form_is_refused() -> None:
 
 def test_the_upgrade_appends_four_absent_inputs_and_changes_nothing_else() -> None:
     old = Golden("documented", False, False).content()
-    before, after = unpack(old), unpack(upgrading.padded(old))
+    before, after = unpack(old), unpack(lstm_padding.padded(old))
     pairs = zip(before.subgraphs[0].operators, after.subgraphs[0].operators, strict=True)
     changed = 0
     for a, b in pairs:
@@ -154,7 +155,7 @@ def test_the_upgrade_appends_four_absent_inputs_and_changes_nothing_else() -> No
             assert list(b.inputs) == [*a.inputs, -1, -1, -1, -1]
             changed += 1
     assert changed == 2
-    assert _equal(read(old), read(upgrading.padded(old)))
+    assert _equal(read(old), read(lstm_padding.padded(old)))
 
 
 def _equal(a: GoldenModel, b: GoldenModel) -> bool:
@@ -164,25 +165,25 @@ def _equal(a: GoldenModel, b: GoldenModel) -> bool:
 
 def test_the_upgrade_refuses_what_it_would_harm_or_not_help() -> None:
     hybrid = Golden("documented", True, False).content()
-    with pytest.raises(upgrading.NotUpgradable, match="answer NaN: use the float model"):
-        upgrading.padded(hybrid)
+    with pytest.raises(lstm_padding.NotUpgradable, match="answer NaN: use the float model"):
+        lstm_padding.padded(hybrid)
     for content in (
-        upgrading.padded(Golden("documented", False, False).content()),
+        lstm_padding.padded(Golden("documented", False, False).content()),
         Golden("rnn", False, False).content(),
     ):
-        with pytest.raises(upgrading.NotUpgradable, match="nothing to upgrade"):
-            upgrading.padded(content)
+        with pytest.raises(lstm_padding.NotUpgradable, match="nothing to upgrade"):
+            lstm_padding.padded(content)
     with pytest.raises(ValueError, match="TFL3"):
-        upgrading.padded(b"not a model at all")
+        lstm_padding.padded(b"not a model at all")
 
 
 def test_the_command_writes_the_upgraded_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old, new = FOLDER / "forget-bias.tflite", tmp_path / "new.tflite"
-    assert upgrading.main([str(old), str(new)]) == 0
-    assert new.read_bytes() == upgrading.padded(old.read_bytes())
-    assert upgrading.main([str(new), str(tmp_path / "again.tflite")]) == 1
+    assert lstm_padding.main([str(old), str(new)]) == 0
+    assert new.read_bytes() == lstm_padding.padded(old.read_bytes())
+    assert lstm_padding.main([str(new), str(tmp_path / "again.tflite")]) == 1
     assert "nothing to upgrade" in capsys.readouterr().err
     assert not (tmp_path / "again.tflite").exists()
 
@@ -190,7 +191,5 @@ def test_the_command_writes_the_upgraded_file(
 def test_padded_subjects_are_those_whose_operator_has_20_inputs() -> None:
     padded = {golden.model for golden in GOLDEN.values() if golden.padded}
     assert padded == {
-        name
-        for name, spec in golden_subjects.provenance()["models"].items()
-        if "wrapper" not in spec
+        name for name, spec in catalogue.provenance()["models"].items() if "wrapper" not in spec
     }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fixtures.comparison import Allowed
-from fixtures.histogram import histogram
+from harness.comparison.compare import Allowed
+from harness.comparison.histogram import histogram
 
 WANT = np.zeros((2, 3))
 BUDGET = [Allowed(1.0)]

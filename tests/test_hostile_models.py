@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.outcomes import Kind
-from fixtures.workers.client import Answer, Failure, Limits, Server, Worker
+from harness.workers.client import Answer, Failure, Limits, Server, Worker
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENT = Limits(seconds=120, memory_bytes=4 << 30)

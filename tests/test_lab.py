@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from fixtures import lab as lab_module
-from fixtures import material
-from fixtures.cases import Case
-from fixtures.lab import Lab
-from fixtures.material import Settings
 from fixtures.outcomes import Kind, Phase
 from fixtures.recipes import AS_CONVERTED, RECIPES
 from fixtures.runtimes import RUNTIMES, Interpreters, Runtime, RuntimeServers, Workers
 from fixtures.subjects import Subject
-from fixtures.workers.client import Server, Worker
+from harness.pipeline import pipeline
+from harness.pipeline.cases import Case
+from harness.pipeline.pipeline import Settings
+from harness.session import session as lab_module
+from harness.session.session import Lab
+from harness.workers.client import Server, Worker
 
 
 class _Drilled(Workers):
@@ -66,7 +66,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 def test_a_runtime_that_dies_costs_its_own_case_only(
     lab: Lab, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(material, "Interpreters", _Mortal)
+    monkeypatch.setattr(pipeline, "Interpreters", _Mortal)
     subject = Subject("small.h5", "keras", path=models / "small.h5")
     recipe = RECIPES["float32"]
     outcomes = {

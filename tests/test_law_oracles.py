@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fixtures.cache import Store
-from fixtures.law_oracles import FloatLstm, Stored, WholeModel
 from fixtures.variants import VARIANTS
-from reference.lstm_float import LstmOptions
+from harness.laws.oracles import FloatLstm, Stored, WholeModel
+from harness.support.cache import Store
+from reference.lstm.float64 import LstmOptions
 from tests import faulty_systems as faulty
 
 X = np.random.default_rng(0).uniform(-1, 1, (2, 3, faulty.FEATURES)).astype(np.float32)

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.cases import Case
-from fixtures.lab import Lab
-from fixtures.law_cases import LAWS, LawCase, cases_of
-from fixtures.law_models import Inapplicable
-from fixtures.law_search import search
 from fixtures.recipes import RECIPES
 from fixtures.runtimes import RUNTIMES
-from fixtures.selection import select
-from fixtures.systems import Action, Feed, Reset, Trace
-from fixtures.workbench import Workbench
+from harness.laws.cases import LAWS, LawCase, cases_of
+from harness.laws.models import Inapplicable
+from harness.laws.runner import Workbench
+from harness.laws.scripted_models import Action, Feed, Reset, Trace
+from harness.laws.search import search
+from harness.pipeline.cases import Case
+from harness.pipeline.selection import select
+from harness.session.session import Lab
 
 ROOT = Path(__file__).resolve().parents[1]
 STATE = {"resetting", "allocating"}

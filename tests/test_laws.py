@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fixtures import law_limitations
-from fixtures.law_cases import LAWS, LawCase, judge
-from fixtures.law_oracles import Prediction, Remembered
-from fixtures.law_search import examine, search, try_one
-from fixtures.laws import Specimen, diverged
+from fixtures.limitations import laws as law_limitations
+from fixtures.limitations.registry import RegistryError
 from fixtures.outcomes import Kind, Outcome, Phase
 from fixtures.recipes import RECIPES
-from fixtures.registries import RegistryError
 from fixtures.runtimes import RUNTIMES
-from fixtures.strategies import LABELS, Example, signal
 from fixtures.subjects import Subject
-from fixtures.systems import Feed, Fresh, System, Trace, Traits
 from fixtures.variants import VARIANTS
-from fixtures.workers.client import Failure, Limits, Server, Worker
-from reference.lstm_float import LstmOptions, lstm
+from harness.laws.cases import LAWS, LawCase, judge
+from harness.laws.examples import LABELS, Example, signal
+from harness.laws.law import Specimen, diverged
+from harness.laws.oracles import Prediction, Remembered
+from harness.laws.scripted_models import Feed, Fresh, System, Trace, Traits
+from harness.laws.search import examine, search, try_one
+from harness.workers.client import Failure, Limits, Server, Worker
+from reference.lstm.float64 import LstmOptions, lstm
 from tests import faulty_systems as faulty
 from tests.faulty_systems import FEATURES, Lstm
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from fixtures import limitations
-from fixtures.cases import Case, Measured, judge
-from fixtures.limitations import Limitation, Registry, Selector
+from fixtures.limitations import cases as limitations
+from fixtures.limitations.cases import Limitation, Registry, Selector
+from fixtures.limitations.registry import RegistryError
 from fixtures.outcomes import Kind, Outcome, Phase
 from fixtures.recipes import RECIPES
-from fixtures.registries import RegistryError
 from fixtures.runtimes import RUNTIMES
-from fixtures.selection import select
 from fixtures.subjects import Subject, catalogue
 from fixtures.variants import VARIANTS
+from harness.pipeline.cases import Case, Measured, judge
+from harness.pipeline.selection import select
 
 ENTRY = Limitation(
     id="gru-int8",

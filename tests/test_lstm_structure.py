@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fixtures.cache import Store
-from fixtures.certificate.editing import edited, set_quantisation
-from fixtures.certificate.model_faults import activation as fused
-from fixtures.converting import inspect
-from fixtures.findings import errors
-from fixtures.keras_layers import Recurrent
-from fixtures.lstm_contract import contract_findings
-from fixtures.operator_models import OperatorLstm, build
-from fixtures.scale_rules import quantization_findings
-from fixtures.scale_runs import OperatorBench, foretell
-from fixtures.structure import Structure
-from fixtures.workers.client import Server, Worker
-from reference.lstm_float import LstmOptions
+from harness.assurance.certificate.editing import edited, set_quantisation
+from harness.assurance.certificate.model_faults import activation as fused
+from harness.conversion.inspection import inspect
+from harness.conversion.recurrent_layers import Recurrent
+from harness.flatbuffer.lstm_builder import OperatorLstm, build
+from harness.flatbuffer.structure import Structure
+from harness.quantization.scale_predictions import OperatorBench, foretell
+from harness.quantization.scale_rules import quantization_findings
+from harness.structure.findings import errors
+from harness.structure.lstm_contract import contract_findings
+from harness.support.cache import Store
+from harness.workers.client import Server, Worker
+from reference.lstm.float64 import LstmOptions
 from tests.reference.models import float_weights, integer_input, integer_model
 
 UNITS = 6

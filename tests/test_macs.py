@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fixtures.cases import Case
-from fixtures.lab import Lab
-from fixtures.macs import Macs, count_macs
-from fixtures.operator_models_schema import pack, unpack
 from fixtures.recipes import RECIPES
-from fixtures.structure import Structure
 from fixtures.subjects import Subject
 from fixtures.variants import VARIANTS, Input, Node, Variant
+from harness.device.macs import Macs, count_macs
+from harness.flatbuffer.schema import pack, unpack
+from harness.flatbuffer.structure import Structure
+from harness.pipeline.cases import Case
+from harness.session.session import Lab
 
 Shape = Sequence[int]
 

@@ -11,12 +11,18 @@ from typing import Any
 
 import pytest
 
-from fixtures.micro import PATH, micro_findings, op_resolver, operators, resolver_lines
-from fixtures.promises import promise_findings
-from fixtures.quantization_table import quantization_table
 from fixtures.recipes import RECIPES
-from fixtures.structure import Structure
-from fixtures.workers.client import Server, Worker
+from harness.flatbuffer.quantization_table import quantization_table
+from harness.flatbuffer.structure import Structure
+from harness.structure.recipe_rules import promise_findings
+from harness.structure.tflm_compatibility import (
+    PATH,
+    micro_findings,
+    op_resolver,
+    operators,
+    resolver_lines,
+)
+from harness.workers.client import Server, Worker
 from tests.test_fusion import _fused, _loop
 from tools.probe_tflm_operators import operator_names, registered
 

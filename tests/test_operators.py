@@ -8,25 +8,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fixtures.agreement import beyond_one_rounding
-from fixtures.blaming import blame, scale_fault
-from fixtures.dissection import Part, exposing, parts, read_by_lstms
-from fixtures.exactness import Exactness, compare_operator, expected_of
-from fixtures.examining import Examined
-from fixtures.explaining import oracle_counts
-from fixtures.lab import Lab
-from fixtures.operator_models import OperatorLstm, build
-from fixtures.operator_models_read import lstm_operators
-from fixtures.operator_models_schema import unpack
-from fixtures.operator_runs import OperatorRun
-from fixtures.operator_subjects import OPERATORS
-from fixtures.operator_suite import judged, prepared
+from fixtures.operators import OPERATORS
 from fixtures.recipes import RECIPES
 from fixtures.runtimes import RUNTIMES
-from reference.blame import attribute
-from reference.integer_weights import IntegerLstm
-from reference.lstm_integer import lstm_integer
-from reference.profiles import FACTORS, TFLITE_2_15, TFLM, factors, with_factor
+from harness.checks.operators import judged, prepared
+from harness.diagnosis.blame import blame, scale_fault
+from harness.diagnosis.explain import oracle_counts
+from harness.execution.operator_runs import OperatorRun
+from harness.flatbuffer.lstm_builder import OperatorLstm, build
+from harness.flatbuffer.lstm_reader import lstm_operators
+from harness.flatbuffer.operator_extraction import Part, exposing, parts, read_by_lstms
+from harness.flatbuffer.schema import unpack
+from harness.operators.agreement import beyond_one_rounding
+from harness.operators.exactness import Exactness, compare_operator, expected_of
+from harness.operators.examination import Examined
+from harness.session.session import Lab
+from reference.attribution import attribute
+from reference.lstm.integer import lstm_integer
+from reference.lstm.integer_weights import IntegerLstm
+from reference.lstm.profiles import FACTORS, TFLITE_2_15, TFLM, factors, with_factor
 from tests.reference.models import float_weights, integer_input, integer_model
 
 NATIVE = RUNTIMES["tflite"], RUNTIMES["tflm"]

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures import agreement
-from fixtures.agreement import beyond_one_rounding, computed_tensors, single_operators
-from fixtures.operator_models import OperatorLstm, build
-from fixtures.operator_models_graph import Graph
-from fixtures.operator_models_read import lstm_operators
-from fixtures.operator_models_schema import pack, unpack
-from fixtures.operator_runs import OperatorRun
 from fixtures.outcomes import Kind, Outcome, Phase
 from fixtures.runtimes import RUNTIMES
-from fixtures.structure import Structure
+from harness.execution.operator_runs import OperatorRun
+from harness.flatbuffer.graph_builder import Graph
+from harness.flatbuffer.lstm_builder import OperatorLstm, build
+from harness.flatbuffer.lstm_reader import lstm_operators
+from harness.flatbuffer.schema import pack, unpack
+from harness.flatbuffer.structure import Structure
+from harness.operators import agreement
+from harness.operators.agreement import beyond_one_rounding, computed_tensors, single_operators
 from tests.reference.models import float_weights
 
 Array = NDArray[Any]

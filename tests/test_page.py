@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from fixtures import exhibits, page, report
-from fixtures.exhibits import Exhibit, Plot, Series, Table
-from fixtures.page import content
+from harness.report import document as report
+from harness.report import exhibits, page
+from harness.report.exhibits import Exhibit, Plot, Series, Table
+from harness.report.page import content
 from tests.test_report import CASE, FAILED, LIMITED
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -261,7 +262,7 @@ def test_the_page_needs_no_network(tmp_path: Path) -> None:
 
 def test_the_command_writes_the_page_of_a_stored_report(tmp_path: Path) -> None:
     report.write(_document(CASE), tmp_path / "conformance.json")
-    command = [sys.executable, "-m", "fixtures.page", str(tmp_path)]
+    command = [sys.executable, "-m", "harness.report.page", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, (tmp_path / "index.html").is_file()) == (0, True), done.stderr
     (tmp_path / "conformance.json").write_text('{"schema": "other"}')

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from fixtures import report
-from fixtures.account import Account, add_report, balance
-from fixtures.cache import Store
-from fixtures.merging import merge
-from fixtures.parallel_plugin import unit
+from harness.plugins.parallel import unit
+from harness.report import document as report
+from harness.report.merge import merge
+from harness.support.cache import Store
+from harness.support.time_accounting import Account, add_report, balance
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -101,7 +101,7 @@ def test_what_two_processes_want_is_made_once(tmp_path: Path) -> None:
 
 def test_a_claim_ends_with_the_process_that_holds_it(tmp_path: Path) -> None:
     code = (
-        "import os, signal; from pathlib import Path; from fixtures.cache import Store\n"
+        "import os, signal; from pathlib import Path; from harness.support.cache import Store\n"
         f"with Store(Path({str(tmp_path)!r})).claimed({{'k': 1}}):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)"
     )

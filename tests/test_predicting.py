@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fixtures import limits
-from fixtures.converting import inspect
-from fixtures.predicting import (
+from fixtures.runtimes import RUNTIMES, Interpreters
+from harness.conversion.inspection import inspect
+from harness.diagnosis.predictions import (
     FAULTS,
     RIGHT,
     Diagnosis,
@@ -23,15 +23,16 @@ from fixtures.predicting import (
     from_file,
     run_form,
 )
-from fixtures.runtimes import RUNTIMES, Interpreters
-from fixtures.structure import Structure
-from fixtures.tensors import from_runtime, to_runtime
-from fixtures.workers.client import Server, Worker
+from harness.flatbuffer.structure import Structure
+from harness.flatbuffer.tensor_codec import from_runtime, to_runtime
+from harness.workers import limits
+from harness.workers.client import Server, Worker
 
 ROOT = Path(__file__).resolve().parents[1]
 NATIVE = tuple(runtime for runtime in RUNTIMES.values() if runtime.kind != "keras")
 
-#: The published helper (fixtures/workers/recipe_ops.py), as written, and the form it is named.
+#: The published helper (harness/workers/remote/keras/published.py), as written, and the form it is
+#: named.
 NAMED = {
     "rebound-loop-variable": "inputs-unquantised",
     "truncation": "inputs-truncated",

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from fixtures import overrides, report
-from fixtures.baseline import Baseline, why_worse
-from fixtures.merging import merge
+from harness.comparison import overrides
+from harness.report import document as report
+from harness.report.baseline import Baseline, why_worse
+from harness.report.merge import merge
 from tests.test_report import CASE
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures import limitations, matrix
+from fixtures.limitations import cases
+from harness.report import support_matrix
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -57,8 +58,8 @@ def test_every_other_command_runs(command: str, models: Path, tmp_path: Path) ->
 
 
 def test_the_support_matrix_is_not_stale() -> None:
-    expected = matrix.markdown(matrix.expected_outcomes(limitations.load()))
-    assert matrix.in_readme(README) == expected, "run `make matrix`"
+    expected = support_matrix.markdown(support_matrix.expected_outcomes(cases.load()))
+    assert support_matrix.in_readme(README) == expected, "run `make matrix`"
 
 
 def test_the_paths_that_are_named_exist() -> None:

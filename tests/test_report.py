@@ -12,7 +12,8 @@ import jsonschema
 import pytest
 from rich.console import Console
 
-from fixtures import matrix, report, summary
+from harness.report import document as report
+from harness.report import support_matrix, terminal
 
 CASE: dict[str, Any] = {
     "id": "test_parity[last/int8/tflm]",
@@ -64,12 +65,12 @@ def _document(*cases: dict[str, Any], expected: int | None = None) -> dict[str, 
 def _printed(document: dict[str, Any], width: int = 120) -> str:
     file = io.StringIO()
     console = Console(file=file, width=width, color_system=None)
-    summary.matrix(console, document["cases"])
-    summary.legend(console)
-    summary.counts(console, document)
-    summary.limitations(console, document["cases"])
-    summary.failures(console, document["cases"])
-    summary.timing(console, document["seconds"])
+    terminal.matrix(console, document["cases"])
+    terminal.legend(console)
+    terminal.counts(console, document)
+    terminal.limitations(console, document["cases"])
+    terminal.failures(console, document["cases"])
+    terminal.timing(console, document["seconds"])
     return file.getvalue()
 
 
@@ -153,18 +154,18 @@ def test_the_matrix_fits_any_width_and_loses_nothing(width: int) -> None:
         assert recipe.label in table
 
 
-README = f"before\n{matrix.BEGIN}\n| old |\n{matrix.END}\nafter\n"
+README = f"before\n{support_matrix.BEGIN}\n| old |\n{support_matrix.END}\nafter\n"
 
 
 def test_the_readme_table_is_replaced_and_nothing_else() -> None:
-    text = matrix.replaced(README, "| new |")
+    text = support_matrix.replaced(README, "| new |")
     assert text == README.replace("old", "new")
-    assert matrix.in_readme(text) == "| new |"
+    assert support_matrix.in_readme(text) == "| new |"
 
 
 def test_a_readme_without_markers_is_an_error() -> None:
     with pytest.raises(ValueError, match="no table between"):
-        matrix.in_readme("nothing")
+        support_matrix.in_readme("nothing")
 
 
 def test_a_stale_table_fails(
@@ -172,11 +173,11 @@ def test_a_stale_table_fails(
 ) -> None:
     path, run = tmp_path / "README.md", tmp_path / "conformance.json"
     run.write_text(json.dumps(_document(CASE)))
-    fresh = matrix.markdown(matrix.reported_outcomes(_document(CASE)))
-    path.write_text(matrix.replaced(README, fresh))
-    monkeypatch.setattr(matrix, "README", path)
-    assert matrix.main(["--check", str(run)]) == 0
+    fresh = support_matrix.markdown(support_matrix.reported_outcomes(_document(CASE)))
+    path.write_text(support_matrix.replaced(README, fresh))
+    monkeypatch.setattr(support_matrix, "README", path)
+    assert support_matrix.main(["--check", str(run)]) == 0
     run.write_text(json.dumps(_document({**CASE, "outcome": "crashed"})))
-    assert matrix.main(["--check", str(run)]) == 1
+    assert support_matrix.main(["--check", str(run)]) == 1
     assert "stale" in capsys.readouterr().out
-    assert matrix.main(["--check", str(tmp_path / "missing.json")]) == 2
+    assert support_matrix.main(["--check", str(tmp_path / "missing.json")]) == 2

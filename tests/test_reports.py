@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from fixtures import comparing, exhibits, report, step_summary
-from fixtures.exhibits import Exhibit
-from fixtures.merging import merge
-from fixtures.reports.__main__ import main
+from harness.report import diff, exhibits, github_summary
+from harness.report import document as report
+from harness.report.__main__ import main
+from harness.report.exhibits import Exhibit
+from harness.report.merge import merge
 from tests.test_report import CASE, FAILED, LIMITED
 
 FLATBUFFERS = {"f0": {"bytes": 1000, "operators": {"TANH": 1}, "tensors": []}}
@@ -43,7 +44,7 @@ def _changed(**more: Any) -> dict[str, Any]:
 
 
 def test_merged_shards_are_the_report_of_one_run() -> None:
-    from fixtures.explaining import oracle_counts
+    from harness.diagnosis.explain import oracle_counts
 
     a = {**CASE, "operators": [OPERATOR]}
     b = {**FAILED, "operators": [OPERATOR], "runtime": "tflm"}  # the same operator, counted once
@@ -175,8 +176,8 @@ def test_each_change_is_told_and_what_is_worse_fails(
     text: str,
 ) -> None:
     before, after = _report(_changed(**old)), _report(_changed(**new))
-    changes = comparing.compare(before, after)
-    named = [name for name in comparing.TITLES if getattr(changes, name)]
+    changes = diff.compare(before, after)
+    named = [name for name in diff.TITLES if getattr(changes, name)]
     assert named == ([kind] if kind else [])
     # Written without the check of the schema: resources are another suite's.
     for name, document in (("a", before), ("b", after)):
@@ -190,21 +191,21 @@ def test_each_change_is_told_and_what_is_worse_fails(
         return
     assert main(["compare", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == status
     out = capsys.readouterr().out
-    assert (comparing.TITLES[kind] if kind else "no change") in out
+    assert (diff.TITLES[kind] if kind else "no change") in out
     assert text in out
 
 
 def test_a_larger_flatbuffer_is_seen_through_its_key() -> None:
     case = _changed(flatbuffer="f0")
     larger = _report(case, flatbuffers={"f0": {**FLATBUFFERS["f0"], "bytes": 1001}})
-    (change,) = comparing.compare(_report(case), larger).size
+    (change,) = diff.compare(_report(case), larger).size
     assert change.text == "flatbuffer 1,001 bytes, was 1,000"
 
 
 def test_cases_that_come_and_go_are_told(capsys: pytest.CaptureFixture[str]) -> None:
-    changes = comparing.compare(_report(CASE), _report(LIMITED))
+    changes = diff.compare(_report(CASE), _report(LIMITED))
     assert (len(changes.gone), len(changes.added), changes.worse) == (1, 1, False)
-    assert comparing.compare(_report(CASE), _report(CASE, FAILED)).worse
+    assert diff.compare(_report(CASE), _report(CASE, FAILED)).worse
 
 
 def test_slower_fails_only_where_that_was_asked_for(tmp_path: Path) -> None:
@@ -227,7 +228,7 @@ def test_the_markdown_says_what_failed_why_and_how_to_run_it_again(tmp_path: Pat
     }
     path = tmp_path / "summary.md"
     path.write_text("before\n")
-    step_summary.append(_report(CASE, case), path)
+    github_summary.append(_report(CASE, case), path)
     text = path.read_text()
     assert text.startswith("before\n## ❌ LSTM conformance")
     assert "| 2 of 2 | 1 | 0 | 1 | 0 |" in text
@@ -238,14 +239,14 @@ def test_the_markdown_says_what_failed_why_and_how_to_run_it_again(tmp_path: Pat
 
 
 def test_the_markdown_of_a_good_run_is_short_and_names_no_failure() -> None:
-    text = step_summary.markdown(_report(CASE))
+    text = github_summary.markdown(_report(CASE))
     assert text.startswith("## ✅")
     assert "###" not in text
 
 
 @pytest.mark.parametrize("name", ["a`b", "a``b`", "<script>", "a\nb"])
 def test_a_name_cannot_break_out_of_the_markdown(name: str) -> None:
-    text = step_summary.markdown(_report({**FAILED, "id": name, "message": name}))
+    text = github_summary.markdown(_report({**FAILED, "id": name, "message": name}))
     line = next(line for line in text.splitlines() if line.startswith("### "))
     fence = line[4 : len(line) - len(line[4:].lstrip("`"))]
     inner = line[4 + len(fence) : -len(fence)]

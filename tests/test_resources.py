@@ -14,17 +14,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fixtures import c_array, exhibits, resources
-from fixtures.arena import ArenaBench
-from fixtures.cache import Store
-from fixtures.cases import Case
-from fixtures.lab import Lab
 from fixtures.recipes import RECIPES
-from fixtures.resources import Model, Timer, Unfit, device_folder, model_of
 from fixtures.runtimes import RUNTIMES
-from fixtures.selection import select
 from fixtures.subjects import Subject
 from fixtures.variants import VARIANTS
+from harness.device import c_array, resources
+from harness.device.arena import ArenaBench
+from harness.device.resources import Model, Timer, Unfit, device_folder, model_of
+from harness.pipeline.cases import Case
+from harness.pipeline.selection import select
+from harness.report import exhibits
+from harness.session.session import Lab
+from harness.support.cache import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPILER = c_array.find_compiler()

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures import scratch
 from fixtures.outcomes import Kind
-from fixtures.workers.client import Answer, Failure, Limits, Server, Worker
+from harness.support import scratch
+from harness.workers.client import Answer, Failure, Limits, Server, Worker
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = Limits(seconds=2.0, memory_bytes=256 << 20)

@@ -19,18 +19,18 @@ from numpy.typing import NDArray
 
 from examples.digits import data, sketch
 from examples.digits.sketch import Embedded
-from fixtures import c_array, resources
-from fixtures.arena import ArenaBench
-from fixtures.cache import Store
-from fixtures.cases import Case
-from fixtures.lab import Lab
 from fixtures.recipes import RECIPES
-from fixtures.resources import Model, Timer, model_of
 from fixtures.runtimes import ARENA_BYTES, RUNTIMES
-from fixtures.structure import Tensor
 from fixtures.subjects import Subject
-from fixtures.tensors import from_runtime, to_runtime
 from fixtures.variants import VARIANTS
+from harness.device import c_array, resources
+from harness.device.arena import ArenaBench
+from harness.device.resources import Model, Timer, model_of
+from harness.flatbuffer.structure import Tensor
+from harness.flatbuffer.tensor_codec import from_runtime, to_runtime
+from harness.pipeline.cases import Case
+from harness.session.session import Lab
+from harness.support.cache import Store
 
 STUBS = Path(__file__).with_name("arduino")
 COMPILER = c_array.find_compiler()

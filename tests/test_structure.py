@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fixtures.recipes import RECIPES
-from fixtures.structure import Structure, faults
+from harness.flatbuffer.structure import Structure, faults
 
 
 def _tensor(name: str, dtype: str, shape: list[int], **values: Any) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fixtures.structure import Structure
-from fixtures.tensors import (
+from harness.flatbuffer.structure import Structure
+from harness.flatbuffer.tensor_codec import (
     affine_of,
     from_runtime,
     in_order,

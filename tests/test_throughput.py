@@ -8,16 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fixtures import throughput
-from fixtures.lab import Lab
-from fixtures.law_cases import LawCase
 from fixtures.recipes import RECIPES
 from fixtures.runtimes import RUNTIMES
 from fixtures.subjects import catalogue
-from fixtures.systems import Feed, Fresh, NativeSystem
-from fixtures.throughput import Throughput
 from fixtures.variants import VARIANTS
-from fixtures.workbench import Workbench
+from harness.laws import throughput
+from harness.laws.cases import LawCase
+from harness.laws.runner import Workbench
+from harness.laws.scripted_models import Feed, Fresh, NativeSystem
+from harness.laws.throughput import Throughput
+from harness.session.session import Lab
 
 LENGTHS = (7, 3, 3, 12, 1, 7)
 

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fixtures import fusion, version_advice
 from fixtures.recipes import RECIPES
-from fixtures.structure import Structure
-from fixtures.versions import installing, measuring, page, results
-from fixtures.versions.__main__ import MATRIX, PAGE, main
-from fixtures.versions.installing import Installed, NotInstallable
-from fixtures.versions.measuring import PLAN, Plan
-from fixtures.versions.rows import ROWS, Row, chosen
+from harness.assurance.versions import document as page
+from harness.assurance.versions import installing, measuring, results
+from harness.assurance.versions.__main__ import MATRIX, PAGE, main
+from harness.assurance.versions.installing import Installed, NotInstallable
+from harness.assurance.versions.measuring import PLAN, Plan
+from harness.assurance.versions.rows import ROWS, Row, chosen
+from harness.flatbuffer.structure import Structure
+from harness.structure import fusion, version_advice
 
 REQUIRED = ("2.15", "2.16 tf_keras", "2.19 Keras 3", "2.21 Keras 3", "2.21 tf_keras")
 
@@ -136,7 +137,7 @@ def test_the_command_takes_a_stored_row_and_writes_matrix_and_exhibit(
         asked.append(row.name)
         return dict(stored)
 
-    monkeypatch.setattr("fixtures.versions.__main__.measure", measured)
+    monkeypatch.setattr("harness.assurance.versions.__main__.measure", measured)
     words = ["--rows", "2.15", "--recipe", "float32", "--folder", str(tmp_path / "folder")]
     words += ["--report", str(tmp_path / "report")]
     for _ in range(2):

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures.calibrated_ranges import _affine, _cell, calibrated_findings, uncertainty
-from fixtures.lstm_contract import Fused
-from fixtures.operator_models import OperatorLstm, build
-from fixtures.operator_models_schema import constant_name, unpack
-from fixtures.operator_quantising import integer_lstm
-from fixtures.structure import Structure
-from fixtures.weight_check import matches, weight_findings
-from reference.lstm_float import LstmOptions
-from reference.lstm_weights import Gates, LstmWeights
-from reference.noise import calibrate
+from harness.flatbuffer.lstm_builder import OperatorLstm, build
+from harness.flatbuffer.schema import constant_name, unpack
+from harness.flatbuffer.structure import Structure
+from harness.operators.quantizer import integer_lstm
+from harness.quantization.expected_scales import _affine, _cell, calibrated_findings, uncertainty
+from harness.structure.lstm_contract import Fused
+from harness.weights.weight_check import matches, weight_findings
+from reference.budgets.monte_carlo import calibrate
+from reference.lstm.float64 import LstmOptions
+from reference.lstm.weights import Gates, LstmWeights
 from tests.reference.models import float_weights
 
 Array = NDArray[Any]
@@ -370,7 +370,7 @@ def test_one_step_is_two_to_three_halves_of_a_step(group: str) -> None:
 
 
 def test_a_bias_of_int64_was_rounded_twice() -> None:
-    """As fixtures/operator_models_int16.py rewrites it: half a step of int8's input, and one."""
+    """As harness/flatbuffer/int16_rewriter.py rewrites it: half a step of int8's input, and one."""
     model = _integer()
     scale = 2.0 / (2**15 - 1)
     old = 2.0 / 255  # the int8 step of that range

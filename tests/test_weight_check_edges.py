@@ -9,16 +9,31 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fixtures import calibrated_ranges, weight_check
-from fixtures.calibrated_ranges import _affine, _cell, _states, _zero_point, calibrated_findings
-from fixtures.lstm_contract import Fused
-from fixtures.operator_models import OperatorLstm, build
-from fixtures.operator_models_read import FoundLstm, lstm_operators
-from fixtures.operator_quantising import integer_lstm
-from fixtures.structure import Structure
-from fixtures.weight_check import Match, Worst, _layers, _pairs, _worst, matches, weight_findings
-from reference.lstm_float import LstmOptions
-from reference.lstm_weights import Gates, LstmWeights
+from harness.flatbuffer.lstm_builder import OperatorLstm, build
+from harness.flatbuffer.lstm_reader import FoundLstm, lstm_operators
+from harness.flatbuffer.structure import Structure
+from harness.operators.quantizer import integer_lstm
+from harness.quantization import expected_scales
+from harness.quantization.expected_scales import (
+    _affine,
+    _cell,
+    _states,
+    _zero_point,
+    calibrated_findings,
+)
+from harness.structure.lstm_contract import Fused
+from harness.weights import weight_check
+from harness.weights.weight_check import (
+    Match,
+    Worst,
+    _layers,
+    _pairs,
+    _worst,
+    matches,
+    weight_findings,
+)
+from reference.lstm.float64 import LstmOptions
+from reference.lstm.weights import Gates, LstmWeights
 from tests.reference.models import float_weights
 
 Array = np.ndarray[Any, Any]
@@ -294,11 +309,11 @@ def test_an_lstm_without_a_layer_or_of_a_subgraph_is_not_judged(
     lstm = replace(found_lstm(integer(weights)), subgraph=subgraph)
     operator = {"inputs": [0, -1, 0, *[-1] * 16, 2], "intermediates": [0, 0, 0, 0, 1]}
     fused = Fused(lstm.position, operator, [{"shape": [5, 3]}, HIDDEN, CELL])
-    monkeypatch.setattr(calibrated_ranges, "matches", lambda *given: [Match(lstm, layer)])
-    monkeypatch.setattr(calibrated_ranges, "fused_lstms", lambda structure: [fused])
+    monkeypatch.setattr(expected_scales, "matches", lambda *given: [Match(lstm, layer)])
+    monkeypatch.setattr(expected_scales, "fused_lstms", lambda structure: [fused])
     assert calibrated_findings(described(), b"", {}, {}, RANGES, 0.0) == []
     monkeypatch.setattr(
-        calibrated_ranges, "matches", lambda *given: [Match(replace(lstm, subgraph=0), "lstm")]
+        expected_scales, "matches", lambda *given: [Match(replace(lstm, subgraph=0), "lstm")]
     )
     found = calibrated_findings(described(), b"", {}, {}, RANGES, 0.0)
     assert [one.where for one in found] == [("h",), ("c",)]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fixtures.operator_models import OperatorLstm, build
-from fixtures.wellformed import damage, refuse_reaching_out
-from fixtures.workers.client import Answer, Server, Worker
+from harness.flatbuffer.lstm_builder import OperatorLstm, build
+from harness.flatbuffer.wellformed import damage, refuse_reaching_out
+from harness.workers.client import Answer, Server, Worker
 
 
 def _models() -> ModuleType:

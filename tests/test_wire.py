@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fixtures.workers import wire
+from harness.workers.remote import wire
 
 Pair = tuple[socket.socket, socket.socket]
 

@@ -15,9 +15,9 @@ import numpy as np
 import psutil
 import pytest
 
-from fixtures import scratch
 from fixtures.outcomes import Kind
-from fixtures.workers.client import Answer, Failure, Limits, Server, Worker, WorkerUnavailable
+from harness.support import scratch
+from harness.workers.client import Answer, Failure, Limits, Server, Worker, WorkerUnavailable
 
 QUICK = Limits(seconds=1.0, memory_bytes=256 << 20)
 
@@ -229,7 +229,7 @@ def test_workers_end_when_the_harness_is_killed() -> None:
 
     code = (
         "import time\n"
-        "from fixtures.workers.client import Server, Worker\n"
+        "from harness.workers.client import Server, Worker\n"
         "s = Server(('drill',)); w = Worker(s, 'drill'); w.ensure()\n"
         "print(s._process.pid, w.pid, flush=True); time.sleep(60)\n"
     )

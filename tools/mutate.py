@@ -11,7 +11,7 @@ A test that fails without a mutant ends the run, which then proves nothing.
 
 `python -m tools.mutate` examines what has no verdict yet, and again what survived, since tests
 may have become better; what was killed stays so until its function changes. `--again` examines
-what was killed too; a pattern (`reference.affine.*`) limits all this to what fits.
+what was killed too; a pattern (`reference.arithmetic.affine.*`) limits all this to what fits.
 """
 
 from __future__ import annotations

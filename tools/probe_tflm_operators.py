@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from fixtures.operator_models_graph import Graph
-from fixtures.operator_models_schema import schema
-from fixtures.workers.client import Failure, Server, Worker
+from harness.flatbuffer.graph_builder import Graph
+from harness.flatbuffer.schema import schema
+from harness.workers.client import Failure, Server, Worker
 
 PATH = Path(__file__).resolve().parents[1] / "fixtures" / "tflm_operators.json"
 MISSING = "Didn't find op for builtin opcode"

@@ -19,8 +19,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fixtures.operator_models_graph import elementwise_model
-from reference.activations import TABLE_FILE, sigmoid_table
+from harness.flatbuffer.graph_builder import elementwise_model
+from reference.arithmetic.activations import TABLE_FILE, sigmoid_table
 
 ARGUMENT_STEP = 2
 INPUT_SCALE = ARGUMENT_STEP / (3 * 2**12)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from examples.digits.data import SIZE
-from fixtures import c_array
+from harness.device import c_array
 
 HERE = Path(__file__).parent
 #: Of the TensorFlow Lite Micro libraries in Arduino's Library Manager the one with the LSTM

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.fixed_point import rounding_doubling_high_mul_int16 as multiply
-from reference.fixed_point import rounding_right_shift
+from reference.arithmetic.fixed_point import rounding_doubling_high_mul_int16 as multiply
+from reference.arithmetic.fixed_point import rounding_right_shift
 
 Int16 = NDArray[np.int16]
 Int64 = NDArray[np.int64]

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.affine import Affine, limits, quantise
+from reference.arithmetic.affine import Affine, limits, quantise
 
 Form = Literal["reference", "optimised"]
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.lstm_float import (
+from reference.lstm.float64 import (
     ACTIVATIONS,
     PLAIN,
     Array,
@@ -32,7 +32,7 @@ from reference.lstm_float import (
     lstm,
     sigmoid,
 )
-from reference.lstm_weights import Gates, LstmWeights
+from reference.lstm.weights import Gates, LstmWeights
 
 UNIT_ROUNDOFF = 2.0**-24
 """Largest relative error of one float32 rounding."""
@@ -167,7 +167,7 @@ def noisy_runs(
 
 @dataclass(frozen=True, eq=False)
 class _NoisyLstm:
-    """reference.lstm_float.lstm_step with an error after each operation."""
+    """reference.lstm.float64.lstm_step with an error after each operation."""
 
     weights: LstmWeights
     options: LstmOptions

@@ -4,8 +4,8 @@ As far as the model itself moves when every operation is disturbed by as much as
 rounds (Monte Carlo arithmetic: Parker 1997; Verificarlo: Denis, de Oliveira Castro, Petit
 2016). The response contains what no fixed tolerance knows: that this model's recurrence dies
 out or grows, that these weights are large, that this output is a softmax. The disturbances are
-in `reference.network_noise`; faults are not among them, so a fault has to stay within what
-rounding could do to pass.
+in `reference.budgets.precision_schemes`; faults are not among them, so a fault has to stay within
+what rounding could do to pass.
 
 An element's error in one draw is a systematic part, its mean over the draws (saturation beyond
 a calibrated range is one: every draw has it), plus a random part. The budget of an output is
@@ -25,10 +25,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from reference.network import evaluate, run
-from reference.network_hooks import Array, Hooks
-from reference.network_layers import Run
-from reference.network_noise import (
+from reference.budgets.precision_schemes import (
     INT8,
     INT16X8,
     UNIT_ROUNDOFF,
@@ -39,6 +36,9 @@ from reference.network_noise import (
     Ranges,
     Recorder,
 )
+from reference.network import evaluate, run
+from reference.network.hooks import Array, Hooks
+from reference.network.layers import Run
 
 Scheme = Literal["float32", "float16", "dynamic-range", "int8", "int16x8"]
 

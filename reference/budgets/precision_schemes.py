@@ -1,4 +1,4 @@
-"""Arithmetic of lower precision as random draws: the schemes behind `reference.noise`.
+"""Disturb values as lower precision would: the schemes behind the Monte-Carlo budgets.
 
 A scheme is a `Hooks` object that perturbs whatever it is given, `trials` draws at a time.
 
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reference.network_hooks import Array, Hooks, Lazy, WeightKind
+from reference.network.hooks import Array, Hooks, Lazy, WeightKind
 
 UNIT_ROUNDOFF = 2.0**-24
 """Of float32: half the distance between 1 and the next number."""
@@ -183,7 +183,7 @@ INT16X8 = Widths(16, False)
 class Integer(Hooks):
     """Full integer arithmetic: activations on the grids of a calibration, weights in 8 bits.
 
-    Inside an LSTM (TFLite 2.15.1 lstm_eval.cc, see reference.lstm_integer): gate arguments are
+    Inside an LSTM (TFLite 2.15.1 lstm_eval.cc, see reference.lstm.integer): gate arguments are
     Q3.12, gate outputs Q0.15, the cell state is int16 with a scale that is a power of two.
     Biases are int32 on the grid of the products, finer than anything else.
     """

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.affine import limits
-from reference.budgets import STUDENT_T, Budget, Grid, Noise, noisy_runs
-from reference.integer_weights import GateScales, IntegerLstm
-from reference.lstm_float import LstmOptions, LstmRun, LstmState
-from reference.lstm_weights import Gates, LstmWeights
+from reference.arithmetic.affine import limits
+from reference.budgets.float_lstm import STUDENT_T, Budget, Grid, Noise, noisy_runs
+from reference.lstm.float64 import LstmOptions, LstmRun, LstmState
+from reference.lstm.integer_weights import GateScales, IntegerLstm
+from reference.lstm.weights import Gates, LstmWeights
 
 EXACT = Noise(argument_limit=8.0)
 """No noise, but the range of Q3.12, in which both runtimes hold the gates' arguments."""

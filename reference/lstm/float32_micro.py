@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.lstm_float import LstmOptions, LstmRun, LstmState
-from reference.lstm_weights import LstmWeights
+from reference.lstm.float64 import LstmOptions, LstmRun, LstmState
+from reference.lstm.weights import LstmWeights
 
 Float32 = NDArray[np.float32]
 

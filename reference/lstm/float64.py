@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.lstm_weights import Gates, LstmWeights
+from reference.lstm.weights import Gates, LstmWeights
 
 Array = NDArray[np.floating[Any]]
 Activation = Literal["tanh", "relu", "relu6", "sigmoid", "none"]

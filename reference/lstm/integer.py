@@ -1,7 +1,7 @@
 """The integer LSTM, bit for bit, for the runtime whose profile is given.
 
 Gate arguments are Q3.12, gates and candidate Q0.15, the cell state int16 with a power-of-two
-scale. Equations and sources: see reference.profiles, whose fields name each choice; the shared
+scale. Equations and sources: see reference.lstm.profiles, whose fields name each choice; the shared
 order of operations is that of lstm_eval.cc LstmStepInteger8x8_16 (TFLite 2.15.1).
 """
 
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.activations import Int64
-from reference.fixed_point import (
+from reference.arithmetic.activations import Int64
+from reference.arithmetic.fixed_point import (
     Multiplier,
     multiply_double_rounding,
     multiply_int64,
@@ -22,7 +22,8 @@ from reference.fixed_point import (
     saturate,
     wrap_int32,
 )
-from reference.integer_preparation import (
+from reference.lstm.float64 import LstmRun, LstmState, LstmStep
+from reference.lstm.integer_preparation import (
     Prepared,
     float32_quotient,
     hidden_quantisation,
@@ -30,9 +31,8 @@ from reference.integer_preparation import (
     tanh_is_skipped,
     truncated_steps,
 )
-from reference.integer_weights import IntegerLstm
-from reference.lstm_float import LstmRun, LstmState, LstmStep
-from reference.profiles import Profile
+from reference.lstm.integer_weights import IntegerLstm
+from reference.lstm.profiles import Profile
 
 __all__ = ["lstm_integer", "tanh_is_skipped"]
 

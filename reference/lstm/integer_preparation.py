@@ -1,7 +1,7 @@
 """What the integer kernels compute once, before the first step: multipliers, tables, limits.
 
 Sources: lstm.cc PopulateQuantizedLstmParams8x8_16 (TFLite 2.15.1) and lstm_eval_common.cc
-(TensorFlow Lite Micro); reference.profiles names each difference.
+(TensorFlow Lite Micro); reference.lstm.profiles names each difference.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.activations import (
+from reference.arithmetic.activations import (
     GEMMLOWP_TANH_BITS,
     Int64,
     gemmlowp_logistic,
@@ -21,10 +21,10 @@ from reference.activations import (
     table_tanh_scaling,
     tabulated,
 )
-from reference.fixed_point import Multiplier, quantised_multiplier, stacked_multipliers
-from reference.integer_weights import GateScales, IntegerLstm
-from reference.lstm_weights import Gates
-from reference.profiles import Profile
+from reference.arithmetic.fixed_point import Multiplier, quantised_multiplier, stacked_multipliers
+from reference.lstm.integer_weights import GateScales, IntegerLstm
+from reference.lstm.profiles import Profile
+from reference.lstm.weights import Gates
 
 GATE_SCALE = 2.0**-12
 """Scale of a gate's argument, Q3.12."""

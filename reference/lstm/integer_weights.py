@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.lstm_weights import Gates, check_shapes
+from reference.lstm.weights import Gates, check_shapes
 
 
 class GateScales(NamedTuple):

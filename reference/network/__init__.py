@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from reference.network_config import options
-from reference.network_hooks import Array, Hooks, UnsupportedLayer
-from reference.network_layers import LAYERS, Function, Layer, Run, Tensor
-from reference.network_merging import MERGING
-from reference.network_pooling import POOLING
-from reference.network_recurrent import RECURRENT
+from reference.network.config import options
+from reference.network.hooks import Array, Hooks, UnsupportedLayer
+from reference.network.layers import LAYERS, Function, Layer, Run, Tensor
+from reference.network.merging import MERGING
+from reference.network.pooling import POOLING
+from reference.network.recurrent import RECURRENT
 
 __all__ = ["Hooks", "UnsupportedLayer", "evaluate", "run"]
 

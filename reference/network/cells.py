@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from reference.network_config import single, wrapped
-from reference.network_hooks import (
+from reference.network.config import single, wrapped
+from reference.network.hooks import (
     ACTIVATIONS,
     Array,
     Hooks,
@@ -25,7 +25,7 @@ from reference.network_hooks import (
     magnitude_of,
     matmul,
 )
-from reference.network_layers import Run, padding, patches
+from reference.network.layers import Run, padding, patches
 
 
 class Cell(Protocol):

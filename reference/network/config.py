@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from reference.network_hooks import ACTIVATIONS, UnsupportedLayer
+from reference.network.hooks import ACTIVATIONS, UnsupportedLayer
 
 _DENSE: dict[str, Any] = {"units": None, "activation": "linear", "use_bias": True}
 _RNN: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 `reference.network` computes in float64 and passes every intermediate result through one method
 of a `Hooks` object. The base class returns each value as it is, which makes the evaluation
-exact; `reference.noise` returns perturbed ones, many trials at a time.
+exact; `reference.budgets.monte_carlo` returns perturbed ones, many trials at a time.
 
 Arrays carry a leading axis of trials, of size 1 where nothing has been perturbed yet.
 """

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference.network_config import single, wrapped
-from reference.network_hooks import (
+from reference.network.config import single, wrapped
+from reference.network.hooks import (
     ACTIVATIONS,
     Array,
     Hooks,

@@ -1,6 +1,6 @@
 """Keras 2.15's layers that merge several tensors, in float64 (keras/layers/merging).
 
-Arrays as in reference.network_layers: [trials, samples, batch, …].
+Arrays as in reference.network.layers: [trials, samples, batch, …].
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from functools import partial
 
 import numpy as np
 
-from reference.network_hooks import Array, UnsupportedLayer
-from reference.network_layers import LEAD, Function, Layer, Run, Tensor, summed
+from reference.network.hooks import Array, UnsupportedLayer
+from reference.network.layers import LEAD, Function, Layer, Run, Tensor, summed
 
 
 def concatenate(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:

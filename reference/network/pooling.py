@@ -1,6 +1,6 @@
 """Keras 2.15's pooling, normalising and shaping layers for sequences, in float64.
 
-Arrays as in reference.network_layers: [trials, samples, batch, time, channels].
+Arrays as in reference.network.layers: [trials, samples, batch, time, channels].
 Formulas: keras/layers/pooling, normalization, activation and reshaping of Keras 2.15.
 """
 
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from reference.network_config import single
-from reference.network_hooks import ACTIVATIONS, Array, UnsupportedLayer, align
-from reference.network_layers import (
+from reference.network.config import single
+from reference.network.hooks import ACTIVATIONS, Array, UnsupportedLayer, align
+from reference.network.layers import (
     LEAD,
     Function,
     Layer,

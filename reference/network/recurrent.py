@@ -1,7 +1,7 @@
 """Keras 2.15's recurrent layers in float64: the loop over time, masks, states, directions.
 
 The loop follows backend.rnn: a masked step keeps every state and repeats the previous output,
-zeros before the first one. Cells are in `reference.network_cells`.
+zeros before the first one. Cells are in `reference.network.cells`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from reference.network_cells import Cell, make_cell
-from reference.network_config import wrapped
-from reference.network_hooks import Array, UnsupportedLayer
-from reference.network_layers import LEAD, Function, Layer, Run, Tensor, summed
+from reference.network.cells import Cell, make_cell
+from reference.network.config import wrapped
+from reference.network.hooks import Array, UnsupportedLayer
+from reference.network.layers import LEAD, Function, Layer, Run, Tensor, summed
 
 _WITH_CELL = {"LSTM": "LSTMCell", "GRU": "GRUCell", "SimpleRNN": "SimpleRNNCell"}
 _RECURRENT = (*_WITH_CELL, "RNN", "ConvLSTM1D")

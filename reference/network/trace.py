@@ -1,8 +1,9 @@
 """The inside of a network's LSTMs, step by step and gate by gate: exact values and budgets.
 
 The network runs through hooks that keep what they are given. The exact run gives the values; the
-scheme's disturbed runs (reference.network_noise) give, for every step and quantity, how far a
-correct implementation of that precision may be off, by the rule of `reference.noise`.
+scheme's disturbed runs (reference.budgets.precision_schemes) give, for every step and quantity, how
+far a correct implementation of that precision may be off, by the rule of
+`reference.budgets.monte_carlo`.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from reference.budgets.monte_carlo import SAFETY, TRIALS, Scheme, make_hooks
+from reference.budgets.precision_schemes import UNIT_ROUNDOFF, Ranges
 from reference.network import run
-from reference.network_hooks import Array, Hooks, Lazy, WeightKind
-from reference.network_layers import Run
-from reference.network_noise import UNIT_ROUNDOFF, Ranges
-from reference.noise import SAFETY, TRIALS, Scheme, make_hooks
+from reference.network.hooks import Array, Hooks, Lazy, WeightKind
+from reference.network.layers import Run
 
 QUANTITIES = ("i", "f", "candidate", "o", "cell", "hidden")
-"""In the order of their computation, as in `reference.lstm_float.LstmStep`."""
+"""In the order of their computation, as in `reference.lstm.float64.LstmStep`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,7 @@ def trace(
     """For each of the LSTM layers its QUANTITIES over all steps.
 
     layers: names as the hooks have them: `layer`, `layer/forward`, `layer/backward`. The rest as
-    in `reference.noise.budgets`, which says what is raised.
+    in `reference.budgets.monte_carlo.budgets`, which says what is raised.
     """
     taps = [Tap(Hooks()), Tap(make_hooks(scheme, ranges, trials, seed))]
     for tap in taps:

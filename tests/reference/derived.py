@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from reference import activations
-from reference.budgets import float_budget
-from reference.ideal import ideal_run, kernel_budget
-from reference.integer_weights import GateScales
-from reference.lstm_float import LstmOptions, LstmState
-from reference.lstm_integer import lstm_integer
-from reference.noise import budgets, calibrate
-from reference.profiles import TFLITE_2_15, TFLM
+from reference.arithmetic import activations
+from reference.budgets.float_lstm import float_budget
+from reference.budgets.monte_carlo import budgets, calibrate
+from reference.budgets.quantised_lstm import ideal_run, kernel_budget
+from reference.lstm.float64 import LstmOptions, LstmState
+from reference.lstm.integer import lstm_integer
+from reference.lstm.integer_weights import GateScales
+from reference.lstm.profiles import TFLITE_2_15, TFLM
 from tests.golden_models import integer_operators
 from tests.reference.models import float_weights, integer_input, integer_model
 

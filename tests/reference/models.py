@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.integer_weights import GateScales, IntegerLstm
-from reference.lstm_weights import Gates, LstmWeights
+from reference.lstm.integer_weights import GateScales, IntegerLstm
+from reference.lstm.weights import Gates, LstmWeights
 
 
 def float_weights(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.lstm_float import ACTIVATIONS, Activation, Array, sigmoid
+from reference.lstm.float64 import ACTIVATIONS, Activation, Array, sigmoid
 
 
 class RnnRun(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reference.network_hooks import Hooks, Lazy, WeightKind
+from reference.network.hooks import Hooks, Lazy, WeightKind
 from tests.reference.networks import Array, named
 
 #: [samples, batch, time, features]: two steps, so that what is shown for each step is seen twice.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reference.activations import (
+from reference.arithmetic.activations import (
     gemmlowp_logistic,
     gemmlowp_tanh,
     sigmoid_table,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference.affine import Affine, dequantise, limits, quantise, round_half_away
+from reference.arithmetic.affine import Affine, dequantise, limits, quantise, round_half_away
 
 
 def test_ties_go_away_from_zero() -> None:

@@ -3,14 +3,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reference.budgets import Budget, Grid, Noise, float_budget, headroom, noisy_runs
-from reference.ideal import dequantised_weights, ideal_run, kernel_budget
-from reference.integer_weights import GateScales, IntegerLstm
-from reference.lstm_float import LstmOptions, LstmState, lstm
-from reference.lstm_float32 import lstm_float32
-from reference.lstm_integer import lstm_integer
-from reference.lstm_weights import Gates, LstmWeights
-from reference.profiles import TFLITE_2_15, TFLM
+from reference.budgets.float_lstm import (
+    Budget,
+    Grid,
+    Noise,
+    float_budget,
+    headroom,
+    noisy_runs,
+)
+from reference.budgets.quantised_lstm import (
+    dequantised_weights,
+    ideal_run,
+    kernel_budget,
+)
+from reference.lstm.float32_micro import lstm_float32
+from reference.lstm.float64 import LstmOptions, LstmState, lstm
+from reference.lstm.integer import lstm_integer
+from reference.lstm.integer_weights import GateScales, IntegerLstm
+from reference.lstm.profiles import TFLITE_2_15, TFLM
+from reference.lstm.weights import Gates, LstmWeights
 from tests.reference.models import float_weights, integer_input, integer_model
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference.fixed_point import (
+from reference.arithmetic.fixed_point import (
     Multiplier,
     multiply_double_rounding,
     multiply_int64,

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference.blame import attribute
-from reference.lstm_integer import lstm_integer
+from reference.attribution import attribute
+from reference.lstm.integer import lstm_integer
+from reference.lstm.profiles import TFLITE_2_15, TFLM, factors, with_factor
 from reference.network import evaluate
-from reference.profiles import TFLITE_2_15, TFLM, factors, with_factor
 from tests.golden_models import integer_operators, networks
 from tests.reference import derived
 from tests.reference.models import integer_input

@@ -6,13 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference.activations import gemmlowp_logistic, gemmlowp_tanh, table_logistic, table_tanh
-from reference.blame import attribute
-from reference.fixed_point import multiply_double_rounding, quantised_multiplier
-from reference.integer_weights import GateScales
-from reference.lstm_integer import lstm_integer, tanh_is_skipped
-from reference.lstm_weights import Gates
-from reference.profiles import FACTORS, TFLITE_2_15, TFLM, factors, with_factor
+from reference.arithmetic.activations import (
+    gemmlowp_logistic,
+    gemmlowp_tanh,
+    table_logistic,
+    table_tanh,
+)
+from reference.arithmetic.fixed_point import multiply_double_rounding, quantised_multiplier
+from reference.attribution import attribute
+from reference.lstm.integer import lstm_integer, tanh_is_skipped
+from reference.lstm.integer_weights import GateScales
+from reference.lstm.profiles import FACTORS, TFLITE_2_15, TFLM, factors, with_factor
+from reference.lstm.weights import Gates
 from tests.reference.models import integer_input, integer_model
 
 BOTH = pytest.mark.parametrize("profile", [TFLITE_2_15, TFLM], ids=["tflite", "tflm"])

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from fixtures.variants import VARIANTS
-from reference.lstm_float import LstmOptions, lstm
-from reference.lstm_weights import LstmWeights
+from reference.lstm.float64 import LstmOptions, lstm
+from reference.lstm.weights import LstmWeights
 from reference.network import UnsupportedLayer, evaluate
-from reference.network_config import options
-from reference.rnn_float import gru, simple_rnn
+from reference.network.config import options
 from tests.reference.networks import (
     Array,
     W,
@@ -26,6 +25,7 @@ from tests.reference.networks import (
     named,
     node,
 )
+from tests.reference.rnn_float import gru, simple_rnn
 
 
 def wrapped(kind: str, **config: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fixtures.describing import from_keras_config
+from harness.conversion.keras_description import from_keras_config
 from reference.network import UnsupportedLayer, evaluate
 
 Config = dict[str, Any]

@@ -1,7 +1,7 @@
 """What each layer shows to the hooks: every sum and tensor, by the name that ranges are kept by.
 
-The schemes of `reference.network_noise` disturb what they are shown, so a result that a layer
-keeps to itself, a number of terms or a magnitude that is wrong, makes a budget wrong.
+The schemes of `reference.budgets.precision_schemes` disturb what they are shown, so a result that a
+layer keeps to itself, a number of terms or a magnitude that is wrong, makes a budget wrong.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from reference.network import evaluate, run
-from reference.network_hooks import ACTIVATIONS, Hooks
-from reference.network_layers import Run
+from reference.network.hooks import ACTIVATIONS, Hooks
+from reference.network.layers import Run
 from tests.reference.networks import Array, document, named, node
 from tests.reference.seen import (
     FEATURES,

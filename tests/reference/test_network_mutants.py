@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reference.budgets.monte_carlo import budgets
 from reference.network import evaluate
-from reference.noise import budgets
 from tests.reference.networks import (
     Array,
     W,

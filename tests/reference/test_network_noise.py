@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference import network_trace, noise
-from reference.network import evaluate
-from reference.network_noise import (
+from reference.budgets import monte_carlo
+from reference.budgets.monte_carlo import budgets, calibrate, make_hooks
+from reference.budgets.precision_schemes import (
     INT16X8,
     UNIT_ROUNDOFF,
     DynamicRange,
@@ -18,7 +18,7 @@ from reference.network_noise import (
     Integer,
     Recorder,
 )
-from reference.noise import budgets, calibrate, make_hooks
+from reference.network import evaluate, trace
 from tests.reference.networks import Array, W, X, document, draw, named, node
 
 # Dynamic range: weights, and the rows that they are multiplied with -------------------------
@@ -198,30 +198,32 @@ def test_a_budget_by_hand() -> None:
     exact = np.array([[0.0, 4.0]])
     noisy = exact + np.array([[[1.0, 3.0]], [[3.0, -1.0]]])
     # Means 2 and 1, deviations -1, 2 and 1, -2.
-    found = noise._budget(exact, noisy, 3.0)
+    found = monte_carlo._budget(exact, noisy, 3.0)
     root = np.sqrt(2.5)
     assert (found.systematic, found.random, found.value) == (2, 2, 8)
     assert found.rms == pytest.approx(root + 3 * root)
     assert found.typical == pytest.approx(np.sqrt(5))
     assert found.scale == 4
     assert not found.decides
-    assert network_trace._budget(exact, noisy) == found.value
+    assert trace._budget(exact, noisy) == found.value
 
 
 def test_the_output_itself_is_rounded() -> None:
     exact = np.array([[3.0, -4.0]])
-    found = noise._budget(exact, np.stack([exact, exact]), 3.0)
+    found = monte_carlo._budget(exact, np.stack([exact, exact]), 3.0)
     assert (found.systematic, found.random) == (0, UNIT_ROUNDOFF * 4)
     assert found.rms == pytest.approx(3 * UNIT_ROUNDOFF * np.sqrt(12.5))
-    assert network_trace._budget(exact, np.stack([exact, exact])) == found.value
-    assert noise._budget(exact[:, :1], exact[np.newaxis, :, :1], 3.0).scale == 3  # of one value
+    assert trace._budget(exact, np.stack([exact, exact])) == found.value
+    assert (
+        monte_carlo._budget(exact[:, :1], exact[np.newaxis, :, :1], 3.0).scale == 3
+    )  # of one value
 
 
 def test_the_mean_is_of_the_draws_of_each_element() -> None:
     exact = np.zeros((1, 2))
     noisy = np.array([[[5.0, -5.0]], [[5.0, -5.0]]])
-    assert noise._budget(exact, noisy, 3.0).systematic == 5
-    assert network_trace._budget(exact, noisy) == 5
+    assert monte_carlo._budget(exact, noisy, 3.0).systematic == 5
+    assert trace._budget(exact, noisy) == 5
 
 
 @pytest.mark.parametrize(
@@ -234,12 +236,12 @@ def test_the_mean_is_of_the_draws_of_each_element() -> None:
 )
 def test_draws_without_a_budget(exact: list[float], noisy: list[list[float]], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        noise._budget(np.array(exact), np.array(noisy), 3.0)
+        monte_carlo._budget(np.array(exact), np.array(noisy), 3.0)
 
 
 def test_rows_are_sequences_of_one_sample() -> None:
-    assert noise._rows({"x": np.zeros((4, 5, 3, 2)), "t": np.zeros((4, 7))}) == 7
-    assert noise._rows({"x": np.zeros(4)}) == 1
+    assert monte_carlo._rows({"x": np.zeros((4, 5, 3, 2)), "t": np.zeros((4, 7))}) == 7
+    assert monte_carlo._rows({"x": np.zeros(4)}) == 1
 
 
 def test_at_most_so_many_rows_are_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,11 +251,11 @@ def test_at_most_so_many_rows_are_drawn_at_once(monkeypatch: pytest.MonkeyPatch)
         sizes.append(len(given[2]["x"]))
         return evaluate(*given, **named)
 
-    monkeypatch.setattr(noise, "evaluate", counted)
+    monkeypatch.setattr(monte_carlo, "evaluate", counted)
     model = document(node("a", "Dense", units=2), x=[4])
     weights, x = named("a", [draw(4, 2), draw(2)]), {"x": draw(5, 3, 4)}
     for most, want in ((1, [1] * 5), (4 * 3 * 2, [2, 2, 1])):
-        monkeypatch.setattr(noise, "_MOST_ROWS", most)
+        monkeypatch.setattr(monte_carlo, "_MOST_ROWS", most)
         sizes.clear()
         budgets(model, weights, x, "float32", trials=4)
         assert sizes[::2] == sizes[1::2] == want  # exact and noisy

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from reference.network import UnsupportedLayer, evaluate
-from reference.network_layers import LAYERS
-from reference.network_merging import MERGING
-from reference.network_pooling import POOLING
-from reference.network_recurrent import RECURRENT
+from reference.network.layers import LAYERS
+from reference.network.merging import MERGING
+from reference.network.pooling import POOLING
+from reference.network.recurrent import RECURRENT
 from tests.reference.networks import W, X, close, document, layer, named, node
 
 

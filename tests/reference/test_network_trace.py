@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reference.lstm_float import lstm
-from reference.lstm_weights import LstmWeights
+from reference.budgets.monte_carlo import Scheme, calibrate, make_hooks
+from reference.lstm.float64 import lstm
+from reference.lstm.weights import LstmWeights
 from reference.network import run
-from reference.network_hooks import Hooks
-from reference.network_layers import Run
-from reference.network_trace import QUANTITIES, Tap, trace
-from reference.noise import Scheme, calibrate, make_hooks
+from reference.network.hooks import Hooks
+from reference.network.layers import Run
+from reference.network.trace import QUANTITIES, Tap, trace
 from tests.reference import networks
 from tests.reference.networks import Array, W, document, draw, named, node
 

@@ -8,12 +8,17 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from reference import noise
-from reference.lstm_float import lstm
-from reference.lstm_weights import LstmWeights
+from reference.budgets import monte_carlo
+from reference.budgets.monte_carlo import Scheme, budgets, calibrate, make_hooks
+from reference.budgets.precision_schemes import (
+    DynamicRange,
+    Float16Weights,
+    Float32,
+    Integer,
+)
+from reference.lstm.float64 import lstm
+from reference.lstm.weights import LstmWeights
 from reference.network import evaluate
-from reference.network_noise import DynamicRange, Float16Weights, Float32, Integer
-from reference.noise import Scheme, budgets, calibrate, make_hooks
 
 Array = np.ndarray[Any, Any]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
@@ -258,7 +263,7 @@ def test_budgets_are_reproducible_and_do_not_depend_on_grouping(
         assert getattr(first, what) == max(getattr(part, what) for part in parts)
     assert first.value == first.systematic + 3 * first.random
     assert first.typical == pytest.approx(np.sqrt(np.mean([p.typical**2 for p in parts])))
-    monkeypatch.setattr(noise, "_MOST_ROWS", 32 * 40)
+    monkeypatch.setattr(monte_carlo, "_MOST_ROWS", 32 * 40)
     (whole,) = budgets(small, w, many, "int8", ranges)
     assert (whole.value, whole.scale) == pytest.approx((first.value, first.scale), rel=1e-9)
 

@@ -5,23 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fixtures.operator_models import OperatorLstm, activation_code, build
-from fixtures.operator_models_graph import Graph, elementwise_model
-from fixtures.operator_models_int16 import to_int16x8
-from fixtures.operator_models_read import isolate, lstm_operators
-from fixtures.operator_models_schema import pack, schema, unpack
-from reference.ideal import dequantised_weights
-from reference.integer_weights import GateScales, IntegerLstm
-from reference.lstm_float import LstmOptions, LstmState, lstm
-from reference.lstm_integer import lstm_integer
-from reference.lstm_weights import Gates, LstmWeights
-from reference.profiles import TFLITE_2_15, TFLM
+from harness.flatbuffer.graph_builder import Graph, elementwise_model
+from harness.flatbuffer.int16_rewriter import to_int16x8
+from harness.flatbuffer.lstm_builder import OperatorLstm, activation_code, build
+from harness.flatbuffer.lstm_reader import isolate, lstm_operators
+from harness.flatbuffer.schema import pack, schema, unpack
+from reference.budgets.quantised_lstm import dequantised_weights
+from reference.lstm.float64 import LstmOptions, LstmState, lstm
+from reference.lstm.integer import lstm_integer
+from reference.lstm.integer_weights import GateScales, IntegerLstm
+from reference.lstm.profiles import TFLITE_2_15, TFLM
+from reference.lstm.weights import Gates, LstmWeights
 from tests.reference.models import float_weights, integer_input, integer_model
 
 
 def test_the_schema_comes_without_the_native_interpreter() -> None:
     script = (
-        "import sys; from fixtures.operator_models_schema import schema; schema();"
+        "import sys; from harness.flatbuffer.schema import schema; schema();"
         "print([m for m in sys.modules if m.split('.')[0] in ('tflite_micro', 'tensorflow')])"
     )
     done = subprocess.run(

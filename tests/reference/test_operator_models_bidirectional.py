@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fixtures.operator_models_bidirectional import (
+from harness.flatbuffer.bidirectional_builder import (
     OperatorBidirectional,
     build_basic,
     build_bidirectional,
 )
-from fixtures.operator_models_schema import unpack
-from reference.lstm_float import LstmOptions
+from harness.flatbuffer.schema import unpack
+from reference.lstm.float64 import LstmOptions
 from tests.reference.models import float_weights
 
 

@@ -9,12 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference import lstm_integer as module
-from reference.affine import Affine
-from reference.blame import attribute
-from reference.fixed_point import Multiplier, multiply_single_rounding, quantised_multiplier
-from reference.integer_preparation import prepare
-from reference.lstm_float import (
+from reference.arithmetic.affine import Affine
+from reference.arithmetic.fixed_point import (
+    Multiplier,
+    multiply_single_rounding,
+    quantised_multiplier,
+)
+from reference.arithmetic.quantize_operator import quantize_operator
+from reference.attribution import attribute
+from reference.lstm import integer as module
+from reference.lstm.float32_micro import (
+    SIGMOID_EXP_BELOW,
+    SIGMOID_ONE_ABOVE,
+    c_library,
+    lstm_float32,
+    sigmoid,
+)
+from reference.lstm.float64 import (
     ACTIVATIONS,
     LstmOptions,
     LstmState,
@@ -22,17 +33,10 @@ from reference.lstm_float import (
     layer_norm,
     lstm,
 )
-from reference.lstm_float32 import (
-    SIGMOID_EXP_BELOW,
-    SIGMOID_ONE_ABOVE,
-    c_library,
-    lstm_float32,
-    sigmoid,
-)
-from reference.lstm_integer import lstm_integer
-from reference.lstm_weights import Gates, LstmWeights
-from reference.profiles import TFLITE_2_15, TFLM
-from reference.quantize_operator import quantize_operator
+from reference.lstm.integer import lstm_integer
+from reference.lstm.integer_preparation import prepare
+from reference.lstm.profiles import TFLITE_2_15, TFLM
+from reference.lstm.weights import Gates, LstmWeights
 from tests.reference.models import float_weights, integer_input, integer_model
 
 Array = np.ndarray[Any, Any]

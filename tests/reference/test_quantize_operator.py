@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference.affine import Affine, quantise
-from reference.quantize_operator import FORMS, quantize_operator
+from reference.arithmetic.affine import Affine, quantise
+from reference.arithmetic.quantize_operator import FORMS, quantize_operator
 
 INT8, INT16 = Affine(0.1, 3, "int8"), Affine(0.1, 0, "int16")
 

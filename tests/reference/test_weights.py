@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference.affine import Affine, dequantise, quantise
-from reference.integer_weights import GateScales
-from reference.lstm_weights import Gates, LstmWeights
+from reference.arithmetic.affine import Affine, dequantise, quantise
+from reference.lstm.integer_weights import GateScales
+from reference.lstm.weights import Gates, LstmWeights
 from tests.reference.models import float_weights, integer_model
 
 

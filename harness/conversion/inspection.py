@@ -1,0 +1,24 @@
+"""Read the structure of a flatbuffer in a worker."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fixtures.outcomes import Kind, Outcome, Phase
+from harness.conversion.results import Conversion, failed
+from harness.flatbuffer.structure import Structure
+from harness.flatbuffer.wellformed import damage
+from harness.workers.client import Failure, Worker
+
+
+def inspect(inspector: Worker, data: NDArray[np.uint8]) -> Conversion:
+    """Read a flatbuffer's structure: a conversion that agreed, or refused as damaged."""
+    answer = inspector.call("inspect", {"tflite": data})
+    if isinstance(answer, Failure):
+        return Conversion(failed(Phase.STRUCTURE, answer), data)
+    damaged = damage(answer.document, len(data))
+    if damaged:
+        message = f"a damaged TFLite flatbuffer of {len(data)} bytes ({damaged})"
+        return Conversion(Outcome(Phase.STRUCTURE, Kind.REFUSED, message), data)
+    return Conversion(Outcome(Phase.CONVERT, Kind.AGREED), data, Structure(answer.document))

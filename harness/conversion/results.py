@@ -1,0 +1,60 @@
+"""Describe what building, running and converting gave: each end is a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fixtures.outcomes import Outcome, Phase
+from harness.flatbuffer.structure import Structure
+from harness.workers.client import Failure
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A Keras model as its worker describes it: interface and weights by `layer/index`.
+
+    config: Keras's own configuration of a user's model, None for the catalogue.
+    """
+
+    outcome: Outcome
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    weights: Arrays = field(default_factory=dict)
+    config: dict[str, Any] | None = None
+    seconds: float = 0.0
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(array.nbytes for array in self.weights.values())
+
+
+@dataclass(frozen=True)
+class KerasRun:
+    """The outputs of the Keras function a recipe converts, each [N, batch, …]."""
+
+    outcome: Outcome
+    outputs: tuple[NDArray[Any], ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A converted flatbuffer with its structure, or how far it came."""
+
+    outcome: Outcome
+    data: NDArray[np.uint8] | None = None
+    structure: Structure | None = None
+    #: The signature name of each of Keras's outputs, in Keras's order.
+    output_names: tuple[str, ...] = ()
+    seconds: float = 0.0
+    stored: bool = False
+
+
+def failed(phase: Phase, failure: Failure) -> Outcome:
+    return Outcome(phase, failure.kind, failure.message, failure.native)
