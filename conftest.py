@@ -13,7 +13,6 @@ import pytest
 from rich.console import Console
 
 from fixtures.limitations import cases as limitations
-from harness.diagnosis.explain import oracle_counts
 from harness.operators.exactness import Exactness
 from harness.pipeline.cases import Case, Judged, Measured, judge
 from harness.pipeline.pipeline import Settings
@@ -21,6 +20,7 @@ from harness.pipeline.selection import Selection, select_by
 from harness.plugins import report as report_details
 from harness.report import document as report
 from harness.report import page, terminal
+from harness.report.oracle_counts import oracle_counts
 from harness.session.session import Lab
 from harness.support import hypothesis_profiles, interrupts, time_accounting
 from harness.workers import environments

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from harness.checks.conversion import measure_conversion
 from harness.pipeline.cases import Case, Judged, Measured
 from harness.session.session import Lab
 
@@ -15,4 +16,4 @@ from harness.session.session import Lab
 def test_conversion(
     conversion_case: Case, lab: Lab, verdict: Callable[[Case, Measured], Judged]
 ) -> None:
-    verdict(conversion_case, lab.conversion(conversion_case))
+    verdict(conversion_case, measure_conversion(conversion_case, lab))

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.checks import golden
+from harness.checks.golden import measure_golden
 from harness.pipeline.cases import Case, Judged, Measured
 from harness.session.session import Lab
 
 
 def test_golden(golden_case: Case, lab: Lab, verdict: Callable[[Case, Measured], Judged]) -> None:
-    with lab.account.time("operators"):
-        measured = golden.measure(golden_case, lab.operators, lab.store)
-    verdict(golden_case, measured)
+    verdict(golden_case, measure_golden(golden_case, lab))

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from fixtures.runtimes import RUNTIMES
+from harness.checks.operators import measure_operator
 from harness.operators.exactness import Exactness
 from harness.operators.fuzz import Drawn, Kind, drawn, examine
 from harness.pipeline.cases import Case, Judged, Measured
@@ -22,7 +23,7 @@ from harness.support.hypothesis_profiles import searching
 def test_operator(
     operator_case: Case, lab: Lab, verdict: Callable[[Case, Measured], Judged]
 ) -> None:
-    verdict(operator_case, lab.operator(operator_case))
+    verdict(operator_case, measure_operator(operator_case, lab))
 
 
 @pytest.mark.parametrize(

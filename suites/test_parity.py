@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from harness.checks.parity import measure_parity
 from harness.pipeline.cases import Case, Judged, Measured
 from harness.session.session import Lab
 
 
 def test_parity(parity_case: Case, lab: Lab, verdict: Callable[[Case, Measured], Judged]) -> None:
-    verdict(parity_case, lab.parity(parity_case))
+    verdict(parity_case, measure_parity(parity_case, lab))

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from fixtures.outcomes import Kind
-from fixtures.published_recipes import CONVERSIONS, HELPERS, ConversionForm, HelperForm, Published
+from fixtures.published_recipes import CONVERSIONS, HELPERS, ConversionForm, HelperForm
 from fixtures.recipes import RECIPES
+from harness.checks.published_recipes import Published
 from harness.comparison.compare import Allowed, compare
 from harness.conversion.inspection import inspect
 from harness.flatbuffer.structure import Structure, faults

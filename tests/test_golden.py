@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from fixtures.golden import catalogue
-from fixtures.golden.catalogue import FOLDER, GOLDEN, Golden, options, provenance, recorded
+from fixtures.golden.catalogue import FOLDER, GOLDEN, Golden, provenance
 from fixtures.outcomes import Kind
 from harness.checks.golden import judged
+from harness.checks.golden_answers import content, options, recorded
 from harness.checks.golden_models import GoldenModel, read
 from harness.checks.golden_oracle import answer
 from harness.flatbuffer import lstm_padding
@@ -27,7 +28,7 @@ MiB = 1 << 20
 
 
 def _model(name: str, quantised: bool = False) -> GoldenModel:
-    return read(Golden(name, quantised, False).content())
+    return read(content(Golden(name, quantised, False)))
 
 
 def test_the_files_are_those_of_the_provenance_and_small() -> None:
@@ -135,7 +136,7 @@ def test_a_wrong_answer_diverges(spoilt: Callable[[Any], Any]) -> None:
 
 
 def test_a_graph_of_another_form_is_refused() -> None:
-    model = unpack(Golden("rnn", False, False).content())
+    model = unpack(content(Golden("rnn", False, False)))
     graph = model.subgraphs[0]
     graph.operators = [op for op in graph.operators if len(op.inputs) != 5]
     with pytest.raises(ValueError, match="0 recurrent and 1 dense"):
@@ -146,7 +147,7 @@ def test_a_graph_of_another_form_is_refused() -> None:
 
 
 def test_the_upgrade_appends_four_absent_inputs_and_changes_nothing_else() -> None:
-    old = Golden("documented", False, False).content()
+    old = content(Golden("documented", False, False))
     before, after = unpack(old), unpack(lstm_padding.padded(old))
     pairs = zip(before.subgraphs[0].operators, after.subgraphs[0].operators, strict=True)
     changed = 0
@@ -164,15 +165,15 @@ def _equal(a: GoldenModel, b: GoldenModel) -> bool:
 
 
 def test_the_upgrade_refuses_what_it_would_harm_or_not_help() -> None:
-    hybrid = Golden("documented", True, False).content()
+    hybrid = content(Golden("documented", True, False))
     with pytest.raises(lstm_padding.NotUpgradable, match="answer NaN: use the float model"):
         lstm_padding.padded(hybrid)
-    for content in (
-        lstm_padding.padded(Golden("documented", False, False).content()),
-        Golden("rnn", False, False).content(),
+    for file in (
+        lstm_padding.padded(content(Golden("documented", False, False))),
+        content(Golden("rnn", False, False)),
     ):
         with pytest.raises(lstm_padding.NotUpgradable, match="nothing to upgrade"):
-            lstm_padding.padded(content)
+            lstm_padding.padded(file)
     with pytest.raises(ValueError, match="TFL3"):
         lstm_padding.padded(b"not a model at all")
 

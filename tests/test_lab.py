@@ -9,8 +9,11 @@ import pytest
 
 from fixtures.outcomes import Kind, Phase
 from fixtures.recipes import AS_CONVERTED, RECIPES
-from fixtures.runtimes import RUNTIMES, Interpreters, Runtime, RuntimeServers, Workers
+from fixtures.runtimes import RUNTIMES, Runtime
 from fixtures.subjects import Subject
+from harness.checks.conversion import measure_conversion
+from harness.checks.parity import measure_parity
+from harness.execution.interpreters import Interpreters, RuntimeServers, Workers
 from harness.pipeline import pipeline
 from harness.pipeline.cases import Case
 from harness.pipeline.pipeline import Settings
@@ -70,7 +73,7 @@ def test_a_runtime_that_dies_costs_its_own_case_only(
     subject = Subject("small.h5", "keras", path=models / "small.h5")
     recipe = RECIPES["float32"]
     outcomes = {
-        name: lab.parity(Case("test_parity", subject, recipe, runtime)).outcome
+        name: measure_parity(Case("test_parity", subject, recipe, runtime), lab).outcome
         for name, runtime in RUNTIMES.items()
     }
     dead = outcomes.pop("tflm")
@@ -89,20 +92,20 @@ def test_a_bench_that_cannot_be_made_fails_its_cases_and_hangs_none(
     for name in ("small.h5", "gru.keras"):
         subject = Subject(name, "keras", path=models / name)
         with pytest.raises(OSError, match="no bench today"):
-            lab.conversion(Case("test_conversion", subject, RECIPES["float32"]))
+            measure_conversion(Case("test_conversion", subject, RECIPES["float32"]), lab)
 
 
 def test_a_missing_python_refuses_and_says_so(lab: Lab, models: Path) -> None:
     lab.light.python = "/nowhere/python"
     subject = Subject("fused.tflite", "tflite", path=models / "fused.tflite")
-    outcome = lab.conversion(Case("test_conversion", subject, AS_CONVERTED)).outcome
+    outcome = measure_conversion(Case("test_conversion", subject, AS_CONVERTED), lab).outcome
     assert outcome.kind is Kind.REFUSED
     assert "/nowhere/python" in outcome.message
 
 
 def test_the_time_is_accounted_for(lab: Lab, models: Path) -> None:
     subject = Subject("small.h5", "keras", path=models / "small.h5")
-    lab.conversion(Case("test_conversion", subject, RECIPES["float32"]))
+    measure_conversion(Case("test_conversion", subject, RECIPES["float32"]), lab)
     kinds = {"import", "build", "convert", "invoke", "structure", "oracle", "idle", "threads"}
     assert kinds <= set(lab.seconds)
     assert lab.seconds["idle"] >= lab.seconds["convert"]  # the test waited for its conversion

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from fixtures.limitations import laws as law_limitations
+from fixtures.limitations.laws import Example
 from fixtures.limitations.registry import RegistryError
 from fixtures.outcomes import Kind, Outcome, Phase
 from fixtures.recipes import RECIPES
@@ -18,7 +19,7 @@ from fixtures.runtimes import RUNTIMES
 from fixtures.subjects import Subject
 from fixtures.variants import VARIANTS
 from harness.laws.cases import LAWS, LawCase, judge
-from harness.laws.examples import LABELS, Example, signal
+from harness.laws.examples import LABELS, signal
 from harness.laws.law import Specimen, diverged
 from harness.laws.oracles import Prediction, Remembered
 from harness.laws.scripted_models import Feed, Fresh, System, Trace, Traits

@@ -13,7 +13,6 @@ from fixtures.recipes import RECIPES
 from fixtures.runtimes import RUNTIMES
 from harness.checks.operators import judged, prepared
 from harness.diagnosis.blame import blame, scale_fault
-from harness.diagnosis.explain import oracle_counts
 from harness.execution.operator_runs import OperatorRun
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.flatbuffer.lstm_reader import lstm_operators
@@ -22,6 +21,7 @@ from harness.flatbuffer.schema import unpack
 from harness.operators.agreement import beyond_one_rounding
 from harness.operators.exactness import Exactness, compare_operator, expected_of
 from harness.operators.examination import Examined
+from harness.report.oracle_counts import oracle_counts
 from harness.session.session import Lab
 from reference.attribution import attribute
 from reference.lstm.integer import lstm_integer

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fixtures.runtimes import RUNTIMES, Interpreters
+from fixtures.runtimes import RUNTIMES
 from harness.conversion.inspection import inspect
 from harness.diagnosis.predictions import (
     FAULTS,
@@ -23,6 +23,7 @@ from harness.diagnosis.predictions import (
     from_file,
     run_form,
 )
+from harness.execution.interpreters import Interpreters
 from harness.flatbuffer.structure import Structure
 from harness.flatbuffer.tensor_codec import from_runtime, to_runtime
 from harness.workers import limits

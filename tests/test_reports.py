@@ -44,7 +44,7 @@ def _changed(**more: Any) -> dict[str, Any]:
 
 
 def test_merged_shards_are_the_report_of_one_run() -> None:
-    from harness.diagnosis.explain import oracle_counts
+    from harness.report.oracle_counts import oracle_counts
 
     a = {**CASE, "operators": [OPERATOR]}
     b = {**FAILED, "operators": [OPERATOR], "runtime": "tflm"}  # the same operator, counted once

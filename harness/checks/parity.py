@@ -1,0 +1,134 @@
+"""Measure one parity case: the phases load, invoke and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from fixtures.outcomes import Kind, Outcome, Phase
+from harness.checks.conversion import structure_outcome
+from harness.comparison import accuracy, overrides
+from harness.comparison.budgets import Expectation
+from harness.comparison.compare import Allowed, compare
+from harness.comparison.histogram import histogram
+from harness.diagnosis import causes
+from harness.diagnosis.explain import explained, lone
+from harness.flatbuffer.tensor_codec import (
+    affine_of,
+    from_runtime,
+    largest_in_steps,
+    saturated_shares,
+)
+from harness.pipeline.cases import Case, Measured
+from harness.pipeline.pipeline import Material, tflite_answer
+from harness.session.session import Lab
+from harness.workers import limits
+
+
+def measure_parity(case: Case, lab: Lab) -> Measured:
+    """The phases load, invoke and compare, for a case that got that far."""
+    assert case.runtime is not None
+    material = lab.material(case)
+    if case.runtime.kind == "keras":
+        return _keras_parity(case, lab, material)
+    outcome = structure_outcome(material.conversion, case)
+    if not outcome.agreed:
+        return Measured(outcome)
+    conversion = material.conversion
+    assert conversion.data is not None
+    assert conversion.structure is not None
+    run = material.runs[case.runtime.name]
+    seconds = {"load": run.load_seconds, "invoke": run.invoke_seconds}
+    if run.outcome is not None:
+        return Measured(run.outcome, seconds=seconds)
+    expected = material.expected or tflite_answer(material)
+    if isinstance(expected, Outcome):
+        return Measured(expected, seconds=seconds)
+    how = (conversion.structure, conversion.output_names, run.outputs)
+    outputs = from_runtime(*how)
+    known = len(expected.outputs) == len(outputs)
+    saturated = saturated_shares(*how, expected.outputs) if known else []
+    if expected.missing and case.runtime.name in material.rest:
+        measured = replace(lone(case, material, expected, outputs, saturated), seconds=seconds)
+    else:
+        measured = _compared(case, lab, expected, outputs, seconds, saturated)
+        order = conversion.structure.output_positions(conversion.output_names)
+        affines = [affine_of(conversion.structure.outputs[k]) for k in order]
+        steps = [None if found is None else float(found.scale) for found in affines]
+        spread = histogram(expected.outputs, outputs, expected.budgets, steps)
+        measured = replace(measured, histogram=spread)
+    if known:
+        lsb = largest_in_steps(*how[:2], outputs, expected.outputs)
+        measured = _in_steps(measured, lsb)
+    return explained(case, material, measured)
+
+
+def first_divergence(case: Case, lab: Lab) -> dict[str, Any] | None:
+    """Where the answer of a case that diverged leaves the model's, for the report."""
+    with lab.account.time("divergence"):
+        return causes.divergence(case, lab.material(case), lab.operators, limits.INVOKE)
+
+
+def _keras_parity(case: Case, lab: Lab, material: Material) -> Measured:
+    """Keras itself: the function a recipe converts, held to the oracle."""
+    if material.keras is None:
+        return Measured(material.conversion.outcome)
+    if not material.keras.outcome.agreed:
+        return Measured(material.keras.outcome)
+    assert material.expected_of_keras is not None
+    seconds = {"invoke": material.keras.seconds}
+    expected, outputs = material.expected_of_keras, material.keras.outputs
+    return explained(case, material, _compared(case, lab, expected, outputs, seconds))
+
+
+def _compared(
+    case: Case,
+    lab: Lab,
+    expected: Expectation,
+    outputs: Sequence[Any],
+    seconds: dict[str, float],
+    saturated: Sequence[float] = (),
+) -> Measured:
+    """The phase compare: outputs in Keras's order, as real numbers."""
+    if expected.missing:
+        return Measured(Outcome(Phase.COMPARE, Kind.REFUSED, expected.missing), seconds=seconds)
+    override = overrides.of(lab.settings.budgets, case.id)
+    factor = override.factor if override else 1.0
+    allowed = [Allowed(factor * b.largest, factor * b.rms) for b in expected.budgets]
+    with lab.account.time("compare"):
+        comparison = compare(expected.outputs, outputs, allowed, saturated)
+    measured = Measured(
+        comparison.outcome,
+        comparison.error,
+        comparison.budget,
+        comparison.headroom,
+        comparison.values,
+        seconds,
+        f"{expected.rule}; {comparison.measure}",
+        override=override.text if override else "",
+    )
+    return _with_accuracy(case, lab, measured, outputs, expected.outputs)
+
+
+def _with_accuracy(
+    case: Case, lab: Lab, measured: Measured, outputs: Sequence[Any], expected: Sequence[Any]
+) -> Measured:
+    """Accuracy on the user's labels, and whether it is lost on the way to this runtime."""
+    if lab.settings.labels is None or not outputs:
+        return measured
+    labels = accuracy.load_labels(lab.settings.labels, len(outputs[0]))
+    found = accuracy.top1(outputs[0], labels)
+    lost = accuracy.fault(found, accuracy.top1(expected[0], labels), case.recipe)
+    if lost and measured.outcome.agreed:
+        outcome = Outcome(Phase.COMPARE, Kind.DIVERGED, lost)
+        measured = replace(measured, outcome=outcome)
+    return replace(measured, accuracy=found)
+
+
+def _in_steps(measured: Measured, lsb: float | None) -> Measured:
+    """With the largest difference of an integer output in its own steps."""
+    outcome = measured.outcome
+    if lsb is not None and not outcome.agreed and measured.error is not None:
+        outcome = replace(outcome, message=f"{outcome.message}; {lsb:.3g} LSB of the output")
+    return replace(measured, outcome=outcome, lsb=lsb)

@@ -1,0 +1,94 @@
+"""Carry out published conversions and prediction helpers in a worker; keep what they gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from fixtures.outcomes import Kind
+from fixtures.published_recipes import CALIBRATION_SAMPLES, SAMPLES, SHAPE, Array, ConversionForm
+from harness.support import project
+from harness.support.cache import Store, digests
+from harness.workers import limits
+from harness.workers.client import Failure, Server, Worker
+
+#: What else decides how a form ends.
+_CODE = tuple(f"harness.workers.remote.keras.{name}" for name in ("recommended", "published"))
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a form ended: the kind and message of its end, and the arrays where it has them."""
+
+    kind: Kind
+    message: str
+    arrays: dict[str, Array]
+
+
+class Published:
+    """Carries out forms in a worker of its own, and keeps what they gave in the store."""
+
+    def __init__(self, heavy: Server, store: Store, seed: int) -> None:
+        self._worker = Worker(heavy, "recipe", limits.CONVERT)
+        self._store = store
+        random = np.random.default_rng([seed, 4])
+        self.calibration = random.uniform(-1, 1, (CALIBRATION_SAMPLES, *SHAPE)).astype(np.float32)
+        #: A fifth beyond the calibration: saturation has something to do.
+        self.samples = random.uniform(-1.2, 1.2, (SAMPLES, *SHAPE)).astype(np.float32)
+
+    def close(self) -> None:
+        self._worker.close()
+
+    def convert(self, form: ConversionForm) -> Done:
+        """Convert as the form says, from its own kind of calibration samples."""
+        return self._do("convert", {"calibration": self.calibration_of(form)}, form=form.form)
+
+    def predict(self, tflite: Array, helper: str) -> Done:
+        """The helper's answers [N, …] to `samples`."""
+        return self._do("predict", {"tflite": tflite, "samples": self.samples}, helper=helper)
+
+    def keras(self) -> Done:
+        return self._do("keras", {"samples": self.samples})
+
+    def calibration_of(self, form: ConversionForm) -> Array:
+        """The samples a form calibrates with, [N, 1, steps, features]."""
+        kind, good = form.samples, self.calibration
+        if kind in ("nan", "nan-first", "infinity"):
+            bad = good.copy()
+            bad[0 if kind == "nan-first" else 3] = np.inf if kind == "infinity" else np.nan
+            return bad
+        chosen: Mapping[str, Array] = {
+            "good": good,
+            "none": good[:0],
+            "zeros": np.zeros_like(good),
+            "float64": good.astype(np.float64),
+            "single": good[:1],
+            "reversed": good[::-1],
+            "half": good[: len(good) // 2],
+        }
+        return chosen[kind]
+
+    def _do(self, op: str, arrays: dict[str, Array], **fields: Any) -> Done:
+        key = {
+            "step": f"published-{op}",
+            **fields,
+            "arrays": digests(arrays),
+            "tensorflow": version("tensorflow"),
+            "code": project.code(*_CODE),
+        }
+        if (found := self._store.read(key)) is not None:
+            document, stored = found
+            return Done(Kind(document["kind"]), document["message"], stored)
+        answer = self._worker.call(op, arrays, **fields)
+        if isinstance(answer, Failure):
+            done = Done(answer.kind, answer.message, {})
+        else:
+            done = Done(Kind.AGREED, "", answer.arrays)
+        if done.kind in (Kind.AGREED, Kind.REFUSED, Kind.CRASHED):
+            document = {"kind": done.kind.value, "message": done.message}
+            self._store.write(key, document, done.arrays)
+        return done

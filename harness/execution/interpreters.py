@@ -1,0 +1,124 @@
+"""Run whole models on the native runtimes: load a flatbuffer, run samples, all in a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fixtures.outcomes import Outcome, Phase
+from fixtures.runtimes import ARENA_BYTES, Runtime
+from harness.flatbuffer.structure import Structure
+from harness.workers import limits
+from harness.workers.client import Failure, Limits, Server, Worker
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a runtime gave: outputs in the flatbuffer's order, each [N, …], or how it ended."""
+
+    outcome: Outcome | None
+    outputs: tuple[NDArray[Any], ...] = ()
+    load_seconds: float = 0.0
+    invoke_seconds: float = 0.0
+
+
+class RuntimeServers(Protocol):
+    """Where the servers of runtimes in other Pythons come from."""
+
+    def server(self, runtime: Runtime) -> Server: ...
+
+
+class Workers:
+    """One warm worker for each kind of runtime, and for each runtime in another Python.
+
+    suffix: of the workers' kinds: "" for whole models, "-tensors" for single operators.
+    """
+
+    def __init__(
+        self, heavy: Server, light: Server, elsewhere: RuntimeServers | None, suffix: str
+    ) -> None:
+        self._servers = {"tflite": heavy, "litert": light, "tflm": light}
+        self._elsewhere = elsewhere
+        self._suffix = suffix
+        self._workers: dict[tuple[str, str], Worker] = {}
+
+    def of(self, runtime: Runtime) -> Worker:
+        key = (runtime.kind, runtime.python)
+        if key not in self._workers:
+            server = self._servers[runtime.kind]
+            if runtime.python:
+                assert self._elsewhere is not None
+                server = self._elsewhere.server(runtime)
+            self._workers[key] = Worker(server, f"{runtime.kind}{self._suffix}", limits.INVOKE)
+        return self._workers[key]
+
+    def close(self) -> None:
+        for worker in self._workers.values():
+            worker.close()
+
+
+class Interpreters:
+    """Runs flatbuffers on the native runtimes, one warm worker for each kind."""
+
+    def __init__(
+        self, heavy: Server, light: Server, elsewhere: RuntimeServers | None = None
+    ) -> None:
+        self._workers = Workers(heavy, light, elsewhere, "")
+
+    def close(self) -> None:
+        self._workers.close()
+
+    def run(
+        self,
+        runtime: Runtime,
+        data: NDArray[np.uint8],
+        structure: Structure,
+        samples: Sequence[NDArray[Any]],
+        reset: bool = True,
+        bounds: Limits = limits.INVOKE,
+    ) -> Run:
+        """Load a flatbuffer and run every sample.
+
+        samples: one array [N, …] for each of the flatbuffer's inputs, in its order and of its
+        types. reset: whether the initial state is restored before each sample. bounds: of loading
+        and of one sample; the first sample runs alone and shows what the others may take.
+        """
+        worker = self._workers.of(runtime)
+        if runtime.interpreter:
+            shapes = [
+                [tensor.index, list(array.shape[1:])]
+                for tensor, array in zip(structure.inputs, samples, strict=True)
+            ]
+            fields: dict[str, Any] = {"resolver": runtime.resolver, "shapes": shapes}
+        else:
+            fields = {
+                "arena_bytes": ARENA_BYTES,
+                "inputs": len(structure.inputs),
+                "outputs": len(structure.outputs),
+            }
+        loaded = worker.call("load", {"tflite": data}, bounds, **fields)
+        if isinstance(loaded, Failure):
+            return Run(Outcome(Phase.LOAD, loaded.kind, loaded.message, loaded.native))
+        parts: list[list[NDArray[Any]]] = []
+        seconds = 0.0
+        count = len(samples[0])
+        for chosen in (slice(0, 1), slice(1, count)):
+            if chosen.start >= count:
+                break
+            inputs = {f"input/{k}": array[chosen] for k, array in enumerate(samples)}
+            allowed = limits.for_samples(bounds, seconds, count) if parts else bounds
+            invoked = worker.call(
+                "invoke", inputs, allowed, handle=loaded.document["handle"], reset=reset
+            )
+            if isinstance(invoked, Failure):
+                failure = Outcome(Phase.INVOKE, invoked.kind, invoked.message, invoked.native)
+                return Run(failure, load_seconds=loaded.seconds)
+            seconds += invoked.document["seconds"]
+            parts.append([invoked.arrays[f"output/{k}"] for k in range(len(invoked.arrays))])
+        worker.call("unload", handle=loaded.document["handle"])
+        outputs = tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return Run(None, outputs, loaded.seconds, seconds)
