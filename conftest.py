@@ -15,8 +15,8 @@ from rich.console import Console
 from fixtures.limitations import cases as limitations
 from harness.operators.exactness import Exactness
 from harness.pipeline.cases import Case, Judged, Measured, judge
-from harness.pipeline.pipeline import Settings
 from harness.pipeline.selection import Selection, select_by
+from harness.pipeline.settings import Settings
 from harness.plugins import report as report_details
 from harness.report import document as report
 from harness.report import page, terminal
@@ -24,7 +24,7 @@ from harness.report.oracle_counts import oracle_counts
 from harness.session.session import Lab
 from harness.support import hypothesis_profiles, interrupts, time_accounting
 from harness.workers import environments
-from harness.workers.client import WorkerUnavailable
+from harness.workers.answers import WorkerUnavailable
 
 hypothesis_profiles.register()
 pytest_plugins = [

@@ -19,13 +19,13 @@ from fixtures.recipes import RECIPES
 from harness.checks.published_recipes import Published
 from harness.comparison.compare import Allowed, compare
 from harness.conversion.inspection import inspect
-from harness.flatbuffer.structure import Structure, faults
+from harness.flatbuffer.structure import Structure
 from harness.quantization.calibration import dependence_findings, sample_findings
 from harness.quantization.scale_rules import quantization_findings
 from harness.session.session import Lab
 from harness.structure.findings import errors
 from harness.structure.fusion import fusion_findings
-from harness.structure.recipe_rules import promise_findings
+from harness.structure.recipe_rules import faults, promise_findings
 from harness.workers.client import Worker
 from harness.workers.remote.keras import recommended
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.checks.structure import Checked
+from harness.checks.findings_verdict import Checked
 from harness.pipeline.cases import Case, Judged, Measured
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.device.arena import ArenaBench
-from harness.pipeline.pipeline import Settings
+from harness.pipeline.settings import Settings
 from harness.session.session import Lab
 
 ROOT = Path(__file__).resolve().parents[1]

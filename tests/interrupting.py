@@ -13,7 +13,8 @@ import pytest
 
 from harness.report import document
 from harness.session import session
-from harness.workers.client import Server, Worker
+from harness.workers.client import Worker
+from harness.workers.server_handle import Server
 
 
 def hear_ctrl_c() -> None:

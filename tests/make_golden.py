@@ -24,7 +24,7 @@ from harness.execution.operator_runs import OperatorRuntimes
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.support.cache import Store
 from harness.support.time_accounting import Account
-from harness.workers.client import Server
+from harness.workers.server_handle import Server
 from tests.golden_models import integer_operators, networks
 from tests.reference import derived
 from tests.reference.models import integer_input

@@ -33,11 +33,13 @@ from harness.benchmarks.exhibit import Findings
 from harness.benchmarks.overhead import Isolation, Judged, added
 from harness.flatbuffer.lstm_reader import FoundLstm
 from harness.pipeline.cases import Case, Measured
-from harness.pipeline.pipeline import Settings
 from harness.pipeline.selection import select
+from harness.pipeline.settings import Settings
 from harness.report import exhibits
 from harness.session.session import Lab
-from harness.workers.client import Answer, Server, Worker
+from harness.workers.answers import Answer
+from harness.workers.client import Worker
+from harness.workers.server_handle import Server
 from reference.lstm.weights import Gates, LstmWeights
 
 ROOT = Path(__file__).resolve().parents[1]

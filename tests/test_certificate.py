@@ -17,11 +17,11 @@ from harness.assurance.certificate.controls import control
 from harness.assurance.certificate.document import Certificate
 from harness.assurance.certificate.editing import edited
 from harness.assurance.certificate.emulation import private_copy
-from harness.assurance.certificate.fault import Control, Fault, Judged, Proof, Reading, judge
-from harness.assurance.certificate.injection import Ward
+from harness.assurance.certificate.fault import Control, Fault, Judged, Proof, judge
+from harness.assurance.certificate.readings import Reading, Ward
 from harness.checks import structure
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
-from harness.pipeline.pipeline import Settings
+from harness.pipeline.settings import Settings
 from harness.report import exhibits
 from harness.structure.findings import Finding
 from tests.reference.models import float_weights

@@ -18,7 +18,7 @@ from harness.conversion.converter import Converter
 from harness.support.cache import Store
 from harness.support.time_accounting import Account
 from harness.workers import environments
-from harness.workers.client import WorkerUnavailable
+from harness.workers.answers import WorkerUnavailable
 from harness.workers.environments import Elsewhere, Environment, started
 from harness.workers.remote import serve, wire
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from harness.assurance.fuzz import report
-from harness.assurance.fuzz.__main__ import Result, Told, fuzz
 from harness.assurance.fuzz.corruption import KINDS, Healthy, corrupted, healthy
+from harness.assurance.fuzz.run import Result, Told, fuzz
 from harness.assurance.fuzz.targets import Ended
 from harness.flatbuffer.graph_builder import Graph
 from harness.flatbuffer.schema import pack, unpack

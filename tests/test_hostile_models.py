@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from fixtures.outcomes import Kind
-from harness.workers.client import Answer, Failure, Limits, Server, Worker
+from harness.workers.answers import Answer, Failure
+from harness.workers.client import Worker
+from harness.workers.limits import Limits
+from harness.workers.server_handle import Server
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENT = Limits(seconds=120, memory_bytes=4 << 30)

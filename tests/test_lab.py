@@ -16,10 +16,11 @@ from harness.checks.parity import measure_parity
 from harness.execution.interpreters import Interpreters, RuntimeServers, Workers
 from harness.pipeline import pipeline
 from harness.pipeline.cases import Case
-from harness.pipeline.pipeline import Settings
+from harness.pipeline.settings import Settings
 from harness.session import session as lab_module
 from harness.session.session import Lab
-from harness.workers.client import Server, Worker
+from harness.workers.client import Worker
+from harness.workers.server_handle import Server
 
 
 class _Drilled(Workers):

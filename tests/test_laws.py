@@ -24,7 +24,10 @@ from harness.laws.law import Specimen, diverged
 from harness.laws.oracles import Prediction, Remembered
 from harness.laws.scripted_models import Feed, Fresh, System, Trace, Traits
 from harness.laws.search import examine, search, try_one
-from harness.workers.client import Failure, Limits, Server, Worker
+from harness.workers.answers import Failure
+from harness.workers.client import Worker
+from harness.workers.limits import Limits
+from harness.workers.server_handle import Server
 from reference.lstm.float64 import LstmOptions, lstm
 from tests import faulty_systems as faulty
 from tests.faulty_systems import FEATURES, Lstm

@@ -22,7 +22,8 @@ from harness.quantization.scale_rules import quantization_findings
 from harness.structure.findings import errors
 from harness.structure.lstm_contract import contract_findings
 from harness.support.cache import Store
-from harness.workers.client import Server, Worker
+from harness.workers.client import Worker
+from harness.workers.server_handle import Server
 from reference.lstm.float64 import LstmOptions
 from tests.reference.models import float_weights, integer_input, integer_model
 

@@ -12,17 +12,13 @@ from typing import Any
 import pytest
 
 from fixtures.recipes import RECIPES
+from harness.device.op_resolver import op_resolver, resolver_lines
 from harness.flatbuffer.quantization_table import quantization_table
 from harness.flatbuffer.structure import Structure
 from harness.structure.recipe_rules import promise_findings
-from harness.structure.tflm_compatibility import (
-    PATH,
-    micro_findings,
-    op_resolver,
-    operators,
-    resolver_lines,
-)
-from harness.workers.client import Server, Worker
+from harness.structure.tflm_compatibility import PATH, micro_findings, operators
+from harness.workers.client import Worker
+from harness.workers.server_handle import Server
 from tests.test_fusion import _fused, _loop
 from tools.probe_tflm_operators import operator_names, registered
 

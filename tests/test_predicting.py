@@ -27,7 +27,8 @@ from harness.execution.interpreters import Interpreters
 from harness.flatbuffer.structure import Structure
 from harness.flatbuffer.tensor_codec import from_runtime, to_runtime
 from harness.workers import limits
-from harness.workers.client import Server, Worker
+from harness.workers.client import Worker
+from harness.workers.server_handle import Server
 
 ROOT = Path(__file__).resolve().parents[1]
 NATIVE = tuple(runtime for runtime in RUNTIMES.values() if runtime.kind != "keras")

@@ -13,7 +13,10 @@ import pytest
 
 from fixtures.outcomes import Kind
 from harness.support import scratch
-from harness.workers.client import Answer, Failure, Limits, Server, Worker
+from harness.workers.answers import Answer, Failure
+from harness.workers.client import Worker
+from harness.workers.limits import Limits
+from harness.workers.server_handle import Server
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = Limits(seconds=2.0, memory_bytes=256 << 20)

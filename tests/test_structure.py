@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from fixtures.recipes import RECIPES
-from harness.flatbuffer.structure import Structure, faults
+from harness.flatbuffer.structure import Structure
+from harness.structure.recipe_rules import faults
 
 
 def _tensor(name: str, dtype: str, shape: list[int], **values: Any) -> dict[str, Any]:

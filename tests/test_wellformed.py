@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.conversion.trust import refuse_reaching_out
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
-from harness.flatbuffer.wellformed import damage, refuse_reaching_out
-from harness.workers.client import Answer, Server, Worker
+from harness.flatbuffer.wellformed import damage
+from harness.workers.answers import Answer
+from harness.workers.client import Worker
+from harness.workers.server_handle import Server
 
 
 def _models() -> ModuleType:

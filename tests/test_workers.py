@@ -17,7 +17,10 @@ import pytest
 
 from fixtures.outcomes import Kind
 from harness.support import scratch
-from harness.workers.client import Answer, Failure, Limits, Server, Worker, WorkerUnavailable
+from harness.workers.answers import Answer, Failure, WorkerUnavailable
+from harness.workers.client import Worker
+from harness.workers.limits import Limits
+from harness.workers.server_handle import Server
 
 QUICK = Limits(seconds=1.0, memory_bytes=256 << 20)
 

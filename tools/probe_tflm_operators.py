@@ -17,7 +17,9 @@ import numpy as np
 
 from harness.flatbuffer.graph_builder import Graph
 from harness.flatbuffer.schema import schema
-from harness.workers.client import Failure, Server, Worker
+from harness.workers.answers import Failure
+from harness.workers.client import Worker
+from harness.workers.server_handle import Server
 
 PATH = Path(__file__).resolve().parents[1] / "fixtures" / "tflm_operators.json"
 MISSING = "Didn't find op for builtin opcode"

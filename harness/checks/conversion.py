@@ -5,9 +5,9 @@ from __future__ import annotations
 from fixtures.outcomes import Kind, Outcome, Phase
 from fixtures.recipes import AS_CONVERTED
 from harness.conversion.results import Conversion
-from harness.flatbuffer.structure import faults
 from harness.pipeline.cases import Case, Measured
 from harness.session.session import Lab
+from harness.structure.recipe_rules import faults
 
 
 def measure_conversion(case: Case, lab: Lab) -> Measured:

@@ -20,8 +20,8 @@ from harness.flatbuffer.tensor_codec import (
     largest_in_steps,
     saturated_shares,
 )
+from harness.pipeline.artifacts import Material, tflite_answer
 from harness.pipeline.cases import Case, Measured
-from harness.pipeline.pipeline import Material, tflite_answer
 from harness.session.session import Lab
 from harness.workers import limits
 

@@ -14,7 +14,9 @@ from fixtures.published_recipes import CALIBRATION_SAMPLES, SAMPLES, SHAPE, Arra
 from harness.support import project
 from harness.support.cache import Store, digests
 from harness.workers import limits
-from harness.workers.client import Failure, Server, Worker
+from harness.workers.answers import Failure
+from harness.workers.client import Worker
+from harness.workers.server_handle import Server
 
 #: What else decides how a form ends.
 _CODE = tuple(f"harness.workers.remote.keras.{name}" for name in ("recommended", "published"))

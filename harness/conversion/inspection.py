@@ -9,7 +9,8 @@ from fixtures.outcomes import Kind, Outcome, Phase
 from harness.conversion.results import Conversion, failed
 from harness.flatbuffer.structure import Structure
 from harness.flatbuffer.wellformed import damage
-from harness.workers.client import Failure, Worker
+from harness.workers.answers import Failure
+from harness.workers.client import Worker
 
 
 def inspect(inspector: Worker, data: NDArray[np.uint8]) -> Conversion:

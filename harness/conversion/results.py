@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fixtures.outcomes import Outcome, Phase
 from harness.flatbuffer.structure import Structure
-from harness.workers.client import Failure
+from harness.workers.answers import Failure
 
 Arrays = dict[str, NDArray[Any]]
 

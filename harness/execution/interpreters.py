@@ -13,7 +13,10 @@ from fixtures.outcomes import Outcome, Phase
 from fixtures.runtimes import ARENA_BYTES, Runtime
 from harness.flatbuffer.structure import Structure
 from harness.workers import limits
-from harness.workers.client import Failure, Limits, Server, Worker
+from harness.workers.answers import Failure
+from harness.workers.client import Worker
+from harness.workers.limits import Limits
+from harness.workers.server_handle import Server
 
 
 @dataclass(frozen=True)

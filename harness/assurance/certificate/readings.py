@@ -1,0 +1,252 @@
+"""Take readings: what every check says of a case with one part of the pipeline exchanged.
+
+Nothing is judged here. A case goes through the functions that the suites call (structure,
+quantisation, parity, laws), and what they say becomes readings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from hypothesis import given, settings
+
+from fixtures.limitations import cases
+from fixtures.limitations import laws as law_limitations
+from fixtures.outcomes import Phase, first_line
+from fixtures.recipes import RECIPES
+from fixtures.runtimes import RUNTIMES
+from fixtures.subjects import Subject
+from harness.assurance.certificate.injection import (
+    FUZZ_SHARE,
+    HEALTHY,
+    NATIVE,
+    Converting,
+    Injection,
+    Replaced,
+    Running,
+)
+from harness.checks.conversion import measure_conversion
+from harness.checks.findings_verdict import Checked
+from harness.checks.parity import measure_parity
+from harness.checks.quantization import check_quantization
+from harness.checks.structure import check_structure
+from harness.conversion.converter import Converter
+from harness.execution.interpreters import Interpreters
+from harness.execution.operator_runs import OperatorRuntimes
+from harness.laws.cases import LAWS, LawCase, registered
+from harness.laws.cases import judge as judge_law
+from harness.laws.runner import Workbench
+from harness.laws.search import examine as examine_law
+from harness.operators.exactness import Exactness
+from harness.operators.fuzz import Drawn, drawn
+from harness.operators.fuzz import examine as examine_operator
+from harness.pipeline.artifacts import Material
+from harness.pipeline.cases import Case, Measured, judge
+from harness.pipeline.pipeline import Bench
+from harness.pipeline.settings import Settings
+from harness.quantization.scale_predictions import OperatorBench
+from harness.session.session import Lab
+from harness.structure.findings import errors
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one check says of one case.
+
+    check: `comparison`, `exactness`, `law streaming`, `weights`, … strength: observed ÷ budget,
+    over 1 is a kill; None for a check that says yes or no, and said no.
+    """
+
+    check: str
+    strength: float | None = None
+    says: str = ""
+
+    @property
+    def kills(self) -> bool:
+        return self.strength is None or self.strength > 1
+
+
+@dataclass(eq=False)
+class Ward:
+    """The bench of one certificate. Close it. Not thread-safe."""
+
+    settings: Settings
+    lab: Lab = field(init=False)
+    bench: Bench = field(init=False)
+    operators: OperatorBench = field(init=False)
+    workbench: Workbench = field(init=False)
+    registry: cases.Registry = field(init=False)
+    laws: law_limitations.LawRegistry = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lab = Lab(self.settings)
+        lab = self.lab
+        self.bench = Bench(self.settings, lab.heavy, lab.light, lab.store, lab.account)
+        self.operators = OperatorBench(lab.heavy, lab.light, lab.store)
+        self.workbench = Workbench(lab)
+        self.registry, self.laws = cases.load(), law_limitations.load()
+        self._healthy = (
+            self.bench.converter,
+            self.bench.interpreters,
+            self.bench.examiner.runtimes,
+        )
+
+    def close(self) -> None:
+        self._restore()
+        self.workbench.close()
+        self.operators.close()
+        self.bench.close()
+        self.lab.close()
+
+    def _restore(self) -> None:
+        """The bench as it was built."""
+        bench = self.bench
+        bench.forget()
+        bench.converter, bench.interpreters, bench.examiner.runtimes = self._healthy
+
+    def _inject(self, injection: Injection) -> None:
+        converter, interpreters, runtimes = self._healthy
+        bench = self.bench
+        bench.forget()
+        bench.converter = cast(Converter, Converting(converter, injection))
+        bench.interpreters = cast(Interpreters, Running(interpreters, injection.run, injection.on))
+        bench.examiner.runtimes = cast(
+            OperatorRuntimes, Running(runtimes, injection.run_operator, injection.on)
+        )
+
+    def material(
+        self,
+        subject: Subject,
+        recipe: str,
+        injection: Injection = HEALTHY,
+        runtimes: Sequence[str] = NATIVE,
+        seed: int | None = None,
+    ) -> Material:
+        """What the bench makes of a subject when one of its parts is exchanged."""
+        self._inject(injection)
+        self.bench.settings = self.settings if seed is None else replace(self.settings, seed=seed)
+        try:
+            return self.bench.make(subject, RECIPES[recipe], [RUNTIMES[name] for name in runtimes])
+        finally:
+            self.bench.settings = self.settings
+            self._restore()
+
+    def readings(
+        self,
+        subject: Subject,
+        recipe: str,
+        injection: Injection = HEALTHY,
+        runtimes: Sequence[str] = NATIVE,
+        seed: int | None = None,
+    ) -> list[Reading]:
+        """Everything that the suites of conversion, structure, quantisation and parity say."""
+        material = self.material(subject, recipe, injection, runtimes, seed)
+        case = Case("certificate", subject, RECIPES[recipe])
+        self.lab.admit(case, material)
+        chosen = tuple(RUNTIMES[name] for name in runtimes)
+        found = self._of_conversion(case)
+        if not found:
+            structure = replace(case, confirm_on=chosen)
+            checked = check_structure(self.lab, structure, self.registry, True)
+            found += self._of_findings(structure, checked)
+            if case.recipe.calibrated:
+                checked = check_quantization(self.lab, case, self.operators)
+                found += self._of_findings(case, checked)
+        for runtime in chosen:
+            found += self.of_parity(replace(case, suite="test_parity", runtime=runtime))
+        return found
+
+    def of_parity(self, case: Case) -> list[Reading]:
+        """What the parity suite says of one runtime."""
+        assert case.runtime is not None
+        measured = measure_parity(case, self.lab)
+        phase, name = measured.outcome.phase, case.runtime.name
+        if phase in (Phase.LOAD, Phase.INVOKE) and self._fails(case, measured):
+            return [Reading(f"{phase.value} on {name}", None, str(measured.outcome))]
+        found = []
+        if phase is Phase.COMPARE:
+            if measured.headroom is not None:
+                found.append(Reading(f"comparison on {name}", measured.headroom))
+            elif self._fails(case, measured):
+                found.append(Reading(f"comparison on {name}", None, str(measured.outcome)))
+        for entry in measured.operators:
+            if entry["mismatches"]:
+                strength = entry["headroom"] or math.inf
+                found.append(Reading(f"exactness on {name}", strength, entry["message"]))
+            elif entry["headroom"] is not None:
+                found.append(Reading(f"exactness on {name}", entry["headroom"]))
+        silent = not any(reading.kills for reading in found)
+        if silent and phase is Phase.COMPARE and self._fails(case, measured):
+            found.append(Reading(f"parity on {name}", None, str(measured.outcome)))
+        return found
+
+    def law(
+        self,
+        law: str,
+        variant: Subject,
+        recipe: str,
+        runtime: str,
+        replaced: Replaced,
+        form: str = "",
+    ) -> list[Reading]:
+        """What a law of sequences or state says of a system in place of the real one."""
+        case = LawCase("test_laws", variant, RECIPES[recipe], RUNTIMES[runtime], law=law, form=form)
+        specimen = self.workbench.specimen(case)
+        specimen = replace(specimen, system=replaced(specimen.system))
+        limitation = registered(self.laws, case)
+        examined = examine_law(LAWS[law], specimen, limitation)
+        judged, _ = judge_law(case, examined, specimen.meter, limitation, 0.0)
+        headroom, name = specimen.meter.headroom, f"law {law} on {runtime}"
+        if judged.verdict != "failed":
+            # What a registered limitation breaks is broken by far more than its budget.
+            return [Reading(name, headroom if limitation is None else 0.0)]
+        return [Reading(name, headroom if headroom > 1 else None, judged.message)]
+
+    def fuzz(
+        self, runtime: str, injection: Injection = HEALTHY, share: float = FUZZ_SHARE
+    ) -> list[Reading]:
+        """What the fuzz of integer LSTM operators says: the first example that is not what the
+        oracle of the runtime says, to the bit. share: of the profile's number of examples."""
+        runtimes = cast(
+            OperatorRuntimes, Running(self.lab.operators, injection.run_operator, injection.on)
+        )
+        wrong: list[Exactness] = []
+
+        @settings(max_examples=int(share * settings.default.max_examples))  # type: ignore[union-attr]
+        @given(drawn("int8", plain=runtime == "tflm"))
+        def check(example: Drawn) -> None:
+            if not wrong:
+                found = examine_operator(example, RUNTIMES[runtime], runtimes)
+                if not found.proven:
+                    wrong.append(found)
+
+        check()
+        name = f"exactness (fuzz) on {runtime}"
+        if not wrong:
+            return [Reading(name, 0.0)]
+        strength = math.inf if wrong[0].mismatches else None
+        return [Reading(name, strength, wrong[0].message or wrong[0].problem)]
+
+    def _fails(self, case: Case, measured: Measured) -> bool:
+        return judge(case, measured, self.registry, True).verdict == "failed"
+
+    def _of_conversion(self, case: Case) -> list[Reading]:
+        measured = measure_conversion(case, self.lab)
+        if not self._fails(case, measured):
+            return []
+        phase = measured.outcome.phase.value
+        return [Reading(phase, None, str(measured.outcome))]
+
+    def _of_findings(self, case: Case, checked: Checked) -> list[Reading]:
+        """The rules behind a structure case that fails, and where runs part from them."""
+        if not self._fails(case, checked.measured):
+            return []
+        rules = {f.rule: f for f in errors(checked.findings)}
+        found = [Reading(f"rule {rule}", f.share, f.message) for rule, f in rules.items()]
+        if not found:
+            message = first_line(checked.measured.outcome.message)
+            found.append(Reading("foretelling", None, message))
+        return found

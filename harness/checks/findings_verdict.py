@@ -1,0 +1,66 @@
+"""Fail a case by its findings, each held to the runs that it predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from fixtures.limitations.cases import Registry
+from fixtures.outcomes import Kind, Outcome, Phase
+from harness.checks.parity import measure_parity
+from harness.flatbuffer.structure import Structure
+from harness.pipeline.cases import Case, Measured, judge
+from harness.session.session import Lab
+from harness.structure.findings import Finding, errors, text
+
+
+@dataclass(frozen=True)
+class Checked:
+    """How a case ended and everything that was found. structure: None without a flatbuffer."""
+
+    measured: Measured
+    findings: tuple[Finding, ...] = ()
+    structure: Structure | None = None
+
+
+def ended(
+    measured: Measured,
+    findings: Sequence[Finding],
+    failing: Sequence[Finding],
+    parted: Sequence[str],
+) -> Measured:
+    if parted or failing:
+        message = "\n".join([*parted, *map(str, failing)])
+        return replace(measured, outcome=Outcome(Phase.STRUCTURE, Kind.DIVERGED, message))
+    return replace(measured, outcome=Outcome(Phase.STRUCTURE, Kind.AGREED, text(findings)))
+
+
+def held_to_runs(
+    lab: Lab, case: Case, findings: Sequence[Finding], registry: Registry, asked_for: bool
+) -> tuple[list[str], list[Finding]]:
+    """Where foretold and run part, and the errors that a user's gate fails on."""
+    parted: list[str] = []
+    failing = [f for f in errors(findings) if not f.foretells]
+    for runtime in case.confirm_on:
+        run = replace(case, suite="test_parity", runtime=runtime)
+        outcome = measure_parity(run, lab)
+        told = [f for f in findings if runtime.name in f.foretells]
+        forms = {finding.foretells[runtime.name] for finding in told}
+        if sentence := _parting(runtime.name, forms, outcome.outcome):
+            rules = ", ".join(sorted({finding.rule for finding in told})) or "nothing"
+            parted.append(f"{sentence} (foretold by {rules})")
+        if judge(run, outcome, registry, asked_for).verdict == "failed":
+            failing += [f for f in told if f.level == "error" and f not in failing]
+    return parted, failing
+
+
+def _parting(runtime: str, forms: Collection[str], outcome: Outcome) -> str:
+    """How a runtime's outcome parts from what was foretold of it; empty when it does not."""
+    ended = "agreed" if outcome.agreed else f"{outcome.kind.value} in {outcome.phase.value}"
+    if not forms:
+        return "" if outcome.agreed else f"{runtime} {ended}, which nothing foretold"
+    if "refuses" in forms:
+        refused = outcome.phase in (Phase.LOAD, Phase.INVOKE) and outcome.kind is Kind.REFUSED
+        return "" if refused else f"{runtime} should refuse the model and {ended}"
+    wrong = outcome.kind in (Kind.DIVERGED, Kind.HUNG)
+    return "" if wrong else f"{runtime} should be wrong and {ended}"

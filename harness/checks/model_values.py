@@ -1,0 +1,40 @@
+"""Find what a model is given and what its cells reach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.comparison import budgets
+from harness.flatbuffer.structure import Structure
+from harness.pipeline.artifacts import Material
+from harness.pipeline.cases import Case
+from harness.support.cache import Store
+from reference.network import UnsupportedLayer
+
+
+def samples_in_order(structure: Structure, material: Material) -> list[Any] | None:
+    """The stimuli in the flatbuffer's order; None where its signature names other inputs, which
+    the parity suite reports."""
+    if not material.stimulus:
+        return None
+    try:
+        order = structure.input_positions(tuple(material.stimulus))
+    except ValueError:
+        return None
+    arrays = list(material.stimulus.values())
+    return [arrays[position] for position in order]
+
+
+def cell_ranges(case: Case, material: Material, store: Store) -> Mapping[str, tuple[float, float]]:
+    """Least and greatest cell state of each LSTM over the stimuli, by the float64 oracle."""
+    if material.built is None or not material.stimulus:
+        return {}
+    try:
+        document = budgets.description(case.subject, material.built.config)
+        weights, stimulus = material.built.weights, material.stimulus
+        ranges = budgets.ranges(document, weights, stimulus, store, carry_state=False)
+    except (UnsupportedLayer, ValueError):
+        return {}
+    ending = "/cell"
+    return {k.removesuffix(ending): v for k, v in ranges.items() if k.endswith(ending)}

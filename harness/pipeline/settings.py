@@ -1,0 +1,42 @@
+"""Hold what a run was asked for, beyond its cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fixtures.subjects import Subject
+from harness.comparison.overrides import Override
+from harness.workers import limits
+from harness.workers.environments import Environment
+from harness.workers.limits import Limits
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run was asked for, beyond its cases."""
+
+    seed: int
+    cache: Path | None
+    jobs: int = 1
+    trusted: bool = False
+    inputs: Path | None = None
+    calibration: Path | None = None
+    #: Processor seconds that loading and one invoke may take, None for the usual ones.
+    deadline: float | None = None
+    #: The class of each of the user's samples: accuracy is measured beside parity.
+    labels: Path | None = None
+    #: Budgets that the project overrides.
+    budgets: tuple[Override, ...] = ()
+    #: Another Python that builds, runs and converts Keras models, None for the harness's own.
+    converter: Environment | None = None
+
+    def bounds(self, subject: Subject) -> Limits:
+        """The limits of loading and of one invoke."""
+        seconds = self.deadline
+        if seconds is None:
+            if subject.variant is not None:
+                return limits.INVOKE
+            seconds = limits.USERS_INVOKE_CPU_SECONDS
+        wall = max(limits.INVOKE.seconds, 10 * seconds)
+        return replace(limits.INVOKE, cpu_seconds=seconds, seconds=wall)

@@ -1,0 +1,33 @@
+"""Tell how a request ended: an answer, a failure, or no worker at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from fixtures.outcomes import Kind
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a request ended that has no answer."""
+
+    kind: Kind
+    message: str
+    native: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A worker's answer: the document, the arrays, what was printed, and the seconds it took."""
+
+    document: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+    native: str
+    seconds: float
+
+
+class WorkerUnavailable(Exception):
+    """A worker's Python or package is missing, or it speaks another protocol version."""
