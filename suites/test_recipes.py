@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from fixtures.outcomes import Kind
+from fixtures.outcomes import Outcome
 from fixtures.published_recipes import CONVERSIONS, HELPERS, ConversionForm, HelperForm
 from fixtures.recipes import RECIPES
 from harness.checks.published_recipes import Published
@@ -77,9 +77,9 @@ def test_a_published_conversion_ends_as_described(
     samples = sample_findings({"x": published.calibration_of(form)}, {"x": "float32"})
     assert [f.rule for f in samples] == ([form.before] if form.before else [])
     done = published.convert(form)
-    assert done.kind is form.ends, done.message
+    assert done.outcome is form.ends, done.message
     assert form.message in done.message
-    if form.ends is not Kind.AGREED:
+    if form.ends is not Outcome.AGREED:
         assert hasattr(recommended, form.right)
         return
     structure = inspect(inspector, done.arrays["tflite"]).structure
@@ -115,10 +115,10 @@ def test_a_published_helper_is_right_or_caught(
     data = published.convert(CORRECTED[model]).arrays["tflite"]
     right = published.predict(data, "corrected").arrays["output"]
     done = published.predict(data, helper.name)
-    if done.kind is not Kind.AGREED:
+    if done.outcome is not Outcome.AGREED:
         assert model not in helper.on
         return
-    outcome = compare([right], [done.arrays["output"]], [Allowed(0.0)]).outcome
+    outcome = compare([right], [done.arrays["output"]], [Allowed(0.0)]).result
     if helper.works:
         assert outcome.agreed
     elif model in helper.on:

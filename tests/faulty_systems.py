@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.outcomes import Outcome, Phase, StepResult
 from harness.laws.scripted_models import (
     Action,
     Allocate,
@@ -62,9 +62,9 @@ class Lstm:
             try:
                 found = self.act(action)
             except Refused as refusal:
-                outcome = Outcome(Phase.INVOKE, Kind.REFUSED, str(refusal))
+                outcome = StepResult(Phase.INVOKE, Outcome.REFUSED, str(refusal))
                 return Trace(tuple(outputs), outcome, at)
-            if isinstance(found, Outcome):
+            if isinstance(found, StepResult):
                 return Trace((), found)
             if found is not None:
                 outputs.append((found,))
@@ -73,7 +73,7 @@ class Lstm:
     def real(self, outputs: Array, index: int = 0) -> Array:
         return np.asarray(outputs, np.float64)
 
-    def act(self, action: Action) -> Array | Outcome | None:
+    def act(self, action: Action) -> Array | StepResult | None:
         if isinstance(action, Fresh):
             self.fresh(action.length, action.batch)
         elif isinstance(action, Reset):
@@ -121,7 +121,7 @@ class Lstm:
     def restore(self) -> None:
         self.hidden, self.cell = (part.copy() for part in self.kept)
 
-    def feed(self, action: Feed) -> Array | Outcome:
+    def feed(self, action: Feed) -> Array | StepResult:
         if action.unset:
             assert self.last is not None
             return self.answer(self.last)
@@ -181,16 +181,16 @@ class OffByOneAfterGrowing(Lstm):
 class DiesOfNothing(Lstm):
     """An input without steps kills it."""
 
-    def feed(self, action: Feed) -> Array | Outcome:
+    def feed(self, action: Feed) -> Array | StepResult:
         if action.x.shape[1] == 0:
-            return Outcome(Phase.INVOKE, Kind.CRASHED, "SIGFPE")
+            return StepResult(Phase.INVOKE, Outcome.CRASHED, "SIGFPE")
         return super().feed(action)
 
 
 class TakesAnyLength(Lstm):
     """Made for one length, it runs on any."""
 
-    def feed(self, action: Feed) -> Array | Outcome:
+    def feed(self, action: Feed) -> Array | StepResult:
         self.length = action.x.shape[1]
         return super().feed(action)
 
@@ -201,7 +201,7 @@ class FirstRowOfABatch(Lstm):
     def resize(self, action: Resize) -> None:
         super().resize(replace(action, batch=self.batch))
 
-    def feed(self, action: Feed) -> Array | Outcome:
+    def feed(self, action: Feed) -> Array | StepResult:
         return super().feed(replace(action, x=action.x[: self.batch]))
 
 
@@ -303,7 +303,7 @@ class IgnoresInitialCell(Lstm):
 class LeaksIntoAnotherSample(Lstm):
     """Should start each invoke anew, but carries state when the inputs change."""
 
-    def feed(self, action: Feed) -> Array | Outcome:
+    def feed(self, action: Feed) -> Array | StepResult:
         if self.last is None or self.last.shape != action.x.shape or np.isnan(self.hidden).any():
             return super().feed(action)
         if (self.last == action.x).all():
@@ -352,7 +352,7 @@ class ResizeLosesCell(Lstm):
 class SecondResizeLeaks(Lstm):
     """Should start each invoke anew; from the second resize on it does not."""
 
-    def feed(self, action: Feed) -> Array | Outcome:
+    def feed(self, action: Feed) -> Array | StepResult:
         if self.resizes < 2:
             return super().feed(action)
         memory, self.traits = self.traits, replace(self.traits, memory="carried")
@@ -369,7 +369,7 @@ class SecondResizeLeaks(Lstm):
 class InvokeEatsInputs(Lstm):
     """The input's memory is used for something else meanwhile."""
 
-    def feed(self, action: Feed) -> Array | Outcome:
+    def feed(self, action: Feed) -> Array | StepResult:
         found = super().feed(action)
         self.last = np.full_like(action.x, 0.5)
         return found
@@ -386,7 +386,7 @@ class SwallowsNan(Lstm):
 class Ends(Lstm):
     """Ends in a crash, a hang or no memory from some length on: a function of the length."""
 
-    how: Callable[[int], Outcome | None] = lambda length: None
+    how: Callable[[int], StepResult | None] = lambda length: None
 
-    def feed(self, action: Feed) -> Array | Outcome:
+    def feed(self, action: Feed) -> Array | StepResult:
         return self.how(action.x.shape[1]) or super().feed(action)

@@ -42,8 +42,8 @@ def keras(heavy: Server, light: Server) -> None:
         inputs = stimuli.for_variant(variant, 1, SAMPLES, "stimulus")
         built = converter.build(subject)
         run = converter.run_keras(subject, RECIPES["float32"], inputs)
-        if not (built.outcome.agreed and run.outcome.agreed):
-            raise SystemExit(f"{name}: {built.outcome} {run.outcome} {run.outcome.native[-500:]}")
+        if not (built.result.agreed and run.result.agreed):
+            raise SystemExit(f"{name}: {built.result} {run.result} {run.result.native[-500:]}")
         arrays |= {f"{name}/weight/{key}": value for key, value in built.weights.items()}
         arrays |= {f"{name}/input/{key}": value for key, value in inputs.items()}
         arrays |= {f"{name}/output/{k}": value for k, value in enumerate(run.outputs)}
@@ -64,8 +64,8 @@ def integers(heavy: Server, light: Server) -> None:
         for runtime in on:
             states = (made.hidden_state, made.cell_state)
             run = runtimes.run(RUNTIMES[runtime], made.content, [x[np.newaxis]], states)
-            if run.outcome is not None:
-                raise SystemExit(f"{name} on {runtime}: {run.outcome} {run.outcome.native}")
+            if run.result is not None:
+                raise SystemExit(f"{name} on {runtime}: {run.result} {run.result.native}")
             found = (run.outputs[0][0], run.states[0][0], run.states[1][0])
             for what, array in zip(("output", "hidden", "cell"), found, strict=True):
                 arrays[f"{name}/{runtime}/{what}"] = array

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.outcomes import Outcome, Phase, StepResult
 from fixtures.recipes import RECIPES
 from fixtures.runtimes import ARENA_BYTES, RUNTIMES
 from fixtures.subjects import Subject
@@ -49,7 +49,7 @@ SUBJECTS = (
 )
 #: How far beyond the boundary every size is tried, in bytes.
 _BEYOND = 1024
-_SHORT = Outcome(Phase.LOAD, Kind.REFUSED, "too few")
+_SHORT = StepResult(Phase.LOAD, Outcome.REFUSED, "too few")
 
 Given = Callable[[str, str], Model]
 
@@ -65,7 +65,7 @@ def model(lab: Lab) -> Given:
             case = Case("test_resources", subject, RECIPES[recipe], tflm)
             lab.prefetch([case])
             material = lab.material(case)
-            assert material.runs["tflm"].outcome is None
+            assert material.runs["tflm"].result is None
             known[name, recipe] = model_of(case, material, material.runs["tflm"].outputs)
         return known[name, recipe]
 
@@ -217,7 +217,7 @@ def test_another_answer_in_a_small_arena_is_no_run(model: Given, arena_bench: Ar
     wrong = tuple(output + np.int8(1) for output in subject.outputs)
     trial = arena_bench.trial(subject.data, subject.samples, wrong, ARENA_BYTES)
     assert trial.failure is not None
-    assert trial.failure.kind is Kind.DIVERGED
+    assert trial.failure.outcome is Outcome.DIVERGED
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.outcomes import Outcome, Phase, StepResult
 from fixtures.recipes import AS_CONVERTED, RECIPES
 from fixtures.runtimes import ARENA_BYTES, RUNTIMES
 from fixtures.subjects import Subject
@@ -164,11 +164,11 @@ def test_a_lone_flatbuffer_on_which_runtimes_part_is_not_timed(
     subject = Subject("lone.tflite", "tflite", path=path)
     case = Case("bench_invoke", subject, AS_CONVERTED, RUNTIMES["tflite"])
     assert benches.time(BenchCase(case, "steady")).figure.seconds > 0
-    ends = {"tflite": Kind.AGREED, "tflm": Kind.DIVERGED}
+    ends = {"tflite": Outcome.AGREED, "tflm": Outcome.DIVERGED}
 
     def parity(case: Case) -> Measured:
         assert case.runtime is not None
-        return Measured(Outcome(Phase.COMPARE, ends[case.runtime.name], "far off"))
+        return Measured(StepResult(Phase.COMPARE, ends[case.runtime.name], "far off"))
 
     monkeypatch.setattr(benches.lab, "parity", parity)
     with pytest.raises(NotTimed, match="far off"):

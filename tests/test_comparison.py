@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures.outcomes import Kind, Phase
+from fixtures.outcomes import Outcome, Phase
 from harness.comparison.compare import Allowed, Comparison, compare
 
 Array = NDArray[np.float64]
@@ -19,19 +19,19 @@ def want() -> Array:
 
 
 def _diverged(comparison: Comparison, text: str) -> None:
-    assert comparison.outcome.kind is Kind.DIVERGED
-    assert text in comparison.outcome.message
+    assert comparison.result.outcome is Outcome.DIVERGED
+    assert text in comparison.result.message
 
 
 def test_equal_agrees_and_counts_what_it_compared(want: Array) -> None:
     found = compare([want], [want.copy()], [Allowed(1e-6)])
-    assert found.outcome.agreed
+    assert found.result.agreed
     assert (found.values, found.error, found.headroom) == (want.size, 0.0, 0.0)
 
 
 def test_headroom_is_error_over_budget(want: Array) -> None:
     found = compare([want], [want + 5e-7], [Allowed(1e-6)])
-    assert found.outcome.agreed
+    assert found.result.agreed
     assert found.headroom == pytest.approx(0.5)
 
 
@@ -56,7 +56,7 @@ def test_the_second_output_counts(want: Array) -> None:
 
 
 def test_each_output_has_its_own_budget(want: Array) -> None:
-    assert compare([want, want], [want, want + 0.4], [Allowed(1e-6), Allowed(0.5)]).outcome.agreed
+    assert compare([want, want], [want, want + 0.4], [Allowed(1e-6), Allowed(0.5)]).result.agreed
     _diverged(compare([want, want], [want + 0.4, want], [Allowed(1e-6), Allowed(0.5)]), "output 0")
 
 
@@ -90,16 +90,16 @@ def test_a_stale_output_diverges_under_any_budget(want: Array) -> None:
 
 def test_a_saturated_output_diverges_under_any_budget(want: Array) -> None:
     _diverged(compare([want], [want], [Allowed(10.0)], [0.6]), "saturated")
-    assert compare([want], [want], [Allowed(10.0)], [0.1]).outcome.agreed
+    assert compare([want], [want], [Allowed(10.0)], [0.1]).result.agreed
 
 
 def test_a_model_that_is_constant_may_answer_so() -> None:
     same = np.full((4, 1, 3), 0.25)
-    assert compare([same], [same.copy()], [Allowed(1e-6)]).outcome.agreed
+    assert compare([same], [same.copy()], [Allowed(1e-6)]).result.agreed
 
 
 def test_a_budget_of_nothing_allows_nothing(want: Array) -> None:
-    assert compare([want], [want.copy()], [Allowed(0.0)]).outcome.agreed
+    assert compare([want], [want.copy()], [Allowed(0.0)]).result.agreed
     _diverged(compare([want], [want + 1e-12], [Allowed(0.0)]), "differs")
 
 
@@ -110,12 +110,12 @@ def test_a_small_fault_that_is_everywhere_fails_by_its_root_mean_square(want: Ar
     assert (found.measure, found.headroom) == ("rms", pytest.approx(2.0))
     got = want.copy()
     got[0, 0, 0, 0] += 0.01
-    assert compare([want], [got], [Allowed(0.02, 0.005)]).outcome.agreed
+    assert compare([want], [got], [Allowed(0.02, 0.005)]).result.agreed
 
 
 def test_the_outcomes_phase_is_compare_whatever_it_is(want: Array) -> None:
     for got, budget in ((want, 1.0), (want + 2, 1.0), (want[:0], 1.0)):
-        assert compare([want], [got], [Allowed(budget)]).outcome.phase is Phase.COMPARE
+        assert compare([want], [got], [Allowed(budget)]).result.phase is Phase.COMPARE
 
 
 def test_every_output_must_have_a_budget(want: Array) -> None:
@@ -132,7 +132,7 @@ def test_integers_are_compared_as_numbers_and_do_not_wrap() -> None:
     assert found.error == 255.0
     _diverged(compare([want], [np.full_like(want, 5)], [Allowed(1e3)]), "every value is 5")
     _diverged(compare([want], [want[[0, 0]]], [Allowed(1e3)]), "the same answer for every sample")
-    assert compare([want], [want.copy()], [Allowed(0.0)]).outcome.agreed
+    assert compare([want], [want.copy()], [Allowed(0.0)]).result.agreed
 
 
 def test_all_values_are_counted_and_the_worst_is_told(want: Array) -> None:
@@ -148,7 +148,7 @@ def test_all_values_are_counted_and_the_worst_is_told(want: Array) -> None:
 def test_a_budget_that_is_just_met_is_met() -> None:
     want = np.array([[0.0, 1.0]])
     found = compare([want], [want + 0.5], [Allowed(0.5, 0.5)])
-    assert found.outcome.agreed
+    assert found.result.agreed
     assert (found.headroom, found.measure) == (1.0, "largest")
     _diverged(compare([want], [want + 0.5], [Allowed(0.25, 1.0)]), "it would pass from 0.5 on")
 
@@ -163,7 +163,7 @@ def test_one_value_is_a_comparison() -> None:
     """A model with one output of one value: no constant, no emptiness."""
     one = np.array([[0.25]])
     found = compare([one], [one + 0.5], [Allowed(1.0)])
-    assert (found.outcome.agreed, found.values, found.error) == (True, 1, 0.5)
+    assert (found.result.agreed, found.values, found.error) == (True, 1, 0.5)
     _diverged(compare([np.empty((1, 0))], [one], [Allowed(1.0)]), "empty")
     _diverged(compare([one], [np.empty((1, 0))], [Allowed(1.0)]), "empty")
 
@@ -177,14 +177,14 @@ def test_two_samples_that_differ_may_not_have_one_answer() -> None:
     got = np.array([[0.1, 1.0], [0.1, 1.0]])
     _diverged(compare([want], [got], [Allowed(1.0)]), "the same answer for every sample")
     same = np.array([[0.0, 1.0], [0.0, 1.0]])
-    assert compare([same], [same + 0.1], [Allowed(1.0)]).outcome.agreed
+    assert compare([same], [same + 0.1], [Allowed(1.0)]).result.agreed
 
 
 def test_a_range_that_does_not_fit_its_type_is_no_constant() -> None:
     """-128 and 127 are 255 apart, which is -1 in int8: less than the range of the equal values."""
     want = np.array([[-128, 5], [127, 5]], np.int8)
-    assert compare([want], [want.copy()], [Allowed(0.0)]).outcome.agreed
-    assert compare([want[:, :1]], [want[:, :1]], [Allowed(0.0)]).outcome.agreed
+    assert compare([want], [want.copy()], [Allowed(0.0)]).result.agreed
+    assert compare([want[:, :1]], [want[:, :1]], [Allowed(0.0)]).result.agreed
 
 
 def test_the_output_nearest_to_its_budget_is_told_wherever_it_is(want: Array) -> None:
@@ -203,7 +203,7 @@ def test_what_cannot_be_an_answer_is_told_in_these_words(want: Array) -> None:
         (want, want[[0, 0, 0, 0]], "output 0: the same answer for every sample"),
     ):
         found = compare([expected], [got], [Allowed(1.0)])
-        assert (found.outcome.message, found.values) == (words, 0)
+        assert (found.result.message, found.values) == (words, 0)
         assert found.error is found.budget is found.headroom is None
 
 
@@ -214,4 +214,4 @@ def test_the_expectation_itself_must_be_finite(want: Array) -> None:
 
 
 def test_half_of_the_values_may_be_saturated(want: Array) -> None:
-    assert compare([want], [want], [Allowed(1.0)], [0.5]).outcome.agreed
+    assert compare([want], [want], [Allowed(1.0)], [0.5]).result.agreed

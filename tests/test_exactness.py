@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.outcomes import Outcome, Phase, StepResult
 from fixtures.runtimes import RUNTIMES
 from fixtures.subjects import Subject
 from fixtures.variants import VARIANTS
@@ -204,7 +204,7 @@ def test_the_first_wrong_part_is_told_and_all_are_counted() -> None:
 def test_nothing_is_no_proof() -> None:
     assert compare_operator(FOUND, 0, "no oracle", _run()).problem == "no oracle"
     assert compare_operator(FOUND, 0, "no oracle", _run()).rule == "none"
-    crash = OperatorRun(Outcome(Phase.INVOKE, Kind.CRASHED, "SIGSEGV"))
+    crash = OperatorRun(StepResult(Phase.INVOKE, Outcome.CRASHED, "SIGSEGV"))
     found = compare_operator(FOUND, 1, EXACT, crash)
     assert (found.proven, found.values, found.rule) == (False, 0, "0 LSB")
     assert "SIGSEGV" in found.problem
@@ -387,7 +387,7 @@ def test_integers_start_from_the_state_that_is_given(runtime: Any) -> None:
 
 
 def test_what_was_not_compared_says_of_which_operator_and_why() -> None:
-    crash = OperatorRun(Outcome(Phase.INVOKE, Kind.CRASHED, "SIGSEGV"))
+    crash = OperatorRun(StepResult(Phase.INVOKE, Outcome.CRASHED, "SIGSEGV"))
     for run, expected in ((_run(), "no oracle"), (crash, EXACT)):
         found = compare_operator(FOUND, 4, expected, run)
         assert (found.position, found.kind) == (4, "float")

@@ -13,7 +13,7 @@ import pytest
 
 from fixtures.golden import catalogue
 from fixtures.golden.catalogue import FOLDER, GOLDEN, Golden, provenance
-from fixtures.outcomes import Kind
+from fixtures.outcomes import Outcome
 from harness.checks.golden import judged
 from harness.checks.golden_answers import content, options, recorded
 from harness.checks.golden_models import GoldenModel, read
@@ -93,8 +93,8 @@ def _no_bias(weights: LstmWeights) -> LstmWeights:
 def test_a_fault_in_the_weights_is_seen(name: str, fault: Callable[[Any], Any]) -> None:
     known = recorded(name, False)
     wrong = answer(fault(_model(name)), options(name), known.inputs[:, 0]).value
-    outcome = judged(known, wrong[:, None].astype(np.float32)).outcome
-    assert outcome.kind is Kind.DIVERGED
+    outcome = judged(known, wrong[:, None].astype(np.float32)).result
+    assert outcome.outcome is Outcome.DIVERGED
     assert "differs from the recorded session" in outcome.message
 
 
@@ -113,9 +113,9 @@ def test_what_int8_weights_change_is_larger_than_rounding_and_is_no_excuse() -> 
     assert moved > 10 * known.trained.budget.max()
     assert known.own.budget.max() < 0.02
     of_float = judged(known, known.trained.value[:, None].astype(np.float32))
-    assert of_float.outcome.agreed  # within what a hybrid kernel may round
+    assert of_float.result.agreed  # within what a hybrid kernel may round
     halved = replace(known, own=replace(known.own, budget=known.trained.budget))
-    assert not judged(halved, known.trained.value[:, None].astype(np.float32)).outcome.agreed
+    assert not judged(halved, known.trained.value[:, None].astype(np.float32)).result.agreed
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_what_int8_weights_change_is_larger_than_rounding_and_is_no_excuse() -> 
 )
 def test_a_wrong_answer_diverges(spoilt: Callable[[Any], Any]) -> None:
     known = recorded("forget-bias", False)
-    assert judged(known, known.session).outcome.agreed
-    assert judged(known, spoilt(known.session)).outcome.kind is Kind.DIVERGED
+    assert judged(known, known.session).result.agreed
+    assert judged(known, spoilt(known.session)).result.outcome is Outcome.DIVERGED
 
 
 def test_a_graph_of_another_form_is_refused() -> None:

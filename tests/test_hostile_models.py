@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.outcomes import Kind
+from fixtures.outcomes import Outcome
 from harness.workers.answers import Answer, Failure
 from harness.workers.client import Worker
 from harness.workers.limits import Limits
@@ -70,7 +70,7 @@ def test_no_code_runs_in_a_worker_unless_the_file_is_trusted(
             answer = build(name, trusted=False)
             if reason:
                 assert isinstance(answer, Failure), name
-                assert answer.kind is Kind.REFUSED
+                assert answer.outcome is Outcome.REFUSED
                 assert "--trusted" in answer.message
             else:
                 assert isinstance(answer, Answer), name

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.outcomes import Kind, Phase
+from fixtures.outcomes import Outcome, Phase
 from fixtures.recipes import AS_CONVERTED, RECIPES
 from fixtures.runtimes import RUNTIMES, Runtime
 from fixtures.subjects import Subject
@@ -74,11 +74,11 @@ def test_a_runtime_that_dies_costs_its_own_case_only(
     subject = Subject("small.h5", "keras", path=models / "small.h5")
     recipe = RECIPES["float32"]
     outcomes = {
-        name: measure_parity(Case("test_parity", subject, recipe, runtime), lab).outcome
+        name: measure_parity(Case("test_parity", subject, recipe, runtime), lab).result
         for name, runtime in RUNTIMES.items()
     }
     dead = outcomes.pop("tflm")
-    assert (dead.phase, dead.kind) == (Phase.LOAD, Kind.CRASHED)
+    assert (dead.phase, dead.outcome) == (Phase.LOAD, Outcome.CRASHED)
     assert (dead.message, dead.native) == ("SIGSEGV", "loading")
     assert all(outcome.agreed for outcome in outcomes.values()), outcomes
 
@@ -99,8 +99,8 @@ def test_a_bench_that_cannot_be_made_fails_its_cases_and_hangs_none(
 def test_a_missing_python_refuses_and_says_so(lab: Lab, models: Path) -> None:
     lab.light.python = "/nowhere/python"
     subject = Subject("fused.tflite", "tflite", path=models / "fused.tflite")
-    outcome = measure_conversion(Case("test_conversion", subject, AS_CONVERTED), lab).outcome
-    assert outcome.kind is Kind.REFUSED
+    outcome = measure_conversion(Case("test_conversion", subject, AS_CONVERTED), lab).result
+    assert outcome.outcome is Outcome.REFUSED
     assert "/nowhere/python" in outcome.message
 
 

@@ -72,7 +72,7 @@ def test_the_laws_with_a_premise_are_examined_and_hold(
             found, meter = workbench.examined(case, None, None)
         except Inapplicable:
             continue
-        assert found.outcome.agreed, f"{case.id}: {found.outcome}"
+        assert found.result.agreed, f"{case.id}: {found.result}"
         assert meter.examples > 1 or case.law in ("rows",)
         assert meter.values > 0 or case.law == "fixed-length"
         examined.add(case.law)
@@ -83,7 +83,7 @@ def test_a_model_that_does_not_run_is_told_once(workbench: Workbench, made: Path
     """By its parity case, where this session has that; else by the law itself."""
     (case,) = [c for c in _cases(made, "gru", "int8", "tflite") if c.law == "resetting"]
     alone, _ = workbench.examined(case, None, None)
-    assert alone.outcome.kind.value == "crashed"
+    assert alone.result.outcome.value == "crashed"
     parity = Case("test_parity", case.subject, RECIPES["int8"], RUNTIMES["tflite"])
     together = Workbench(lab, [parity])
     with pytest.raises(Inapplicable, match="parity suite"):
@@ -105,5 +105,5 @@ def test_a_state_that_goes_on_is_what_streaming_asks_for(workbench: Workbench, m
             return specimen.system.play(list(chain.from_iterable(anew)))
 
     broken = search(LAWS["carrying"], replace(specimen, system=Forgets()))
-    assert not broken.outcome.agreed
-    assert "not the oracle's value" in broken.outcome.message
+    assert not broken.result.agreed
+    assert "not the oracle's value" in broken.result.message

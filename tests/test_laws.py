@@ -13,7 +13,7 @@ import pytest
 from fixtures.limitations import laws as law_limitations
 from fixtures.limitations.laws import Example
 from fixtures.limitations.registry import RegistryError
-from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.outcomes import Outcome, Phase, StepResult
 from fixtures.recipes import RECIPES
 from fixtures.runtimes import RUNTIMES
 from fixtures.subjects import Subject
@@ -116,8 +116,8 @@ def broken(kind: str, fault: type[Lstm]) -> dict[str, Example]:
     found = {}
     for name in KINDS[kind][1]:
         examined = search(LAWS[name], specimen(kind, fault, name), most=50)
-        if not examined.outcome.agreed:
-            assert examined.example is not None, examined.outcome
+        if not examined.result.agreed:
+            assert examined.example is not None, examined.result
             found[name] = examined.example
     return found
 
@@ -150,15 +150,15 @@ def _steps(example: Example) -> int:
     return len(example["kept"]) if "kept" in example else int(example["length"])
 
 
-@pytest.mark.parametrize("kind", [Kind.CRASHED, Kind.HUNG, Kind.OUT_OF_MEMORY])
-def test_an_end_inside_native_code_shrinks_as_any_other(kind: Kind) -> None:
-    def how(length: int) -> Outcome | None:
-        return Outcome(Phase.INVOKE, kind, "the worker is gone") if length > 2 else None
+@pytest.mark.parametrize("kind", [Outcome.CRASHED, Outcome.HUNG, Outcome.OUT_OF_MEMORY])
+def test_an_end_inside_native_code_shrinks_as_any_other(kind: Outcome) -> None:
+    def how(length: int) -> StepResult | None:
+        return StepResult(Phase.INVOKE, kind, "the worker is gone") if length > 2 else None
 
     found = specimen("carried")
     system = faulty.Ends(found.system.traits, how=how)
     examined = search(LAWS["lengths"], replace(found, system=system), most=50)
-    assert examined.outcome.kind is kind
+    assert examined.result.outcome is kind
     assert examined.example == {"visits": [[3, "zeros", False]]}
 
 
@@ -174,7 +174,7 @@ class InAWorker(Lstm):
                 self.op, limits=Limits(seconds=0.2), signal="SIGSEGV", say="broken here"
             )
             assert isinstance(answer, Failure)
-            return Outcome(Phase.INVOKE, answer.kind, answer.message, answer.native)
+            return StepResult(Phase.INVOKE, answer.outcome, answer.message, answer.native)
         return super().feed(action)
 
 
@@ -187,13 +187,13 @@ def drill() -> Iterator[Worker]:
     server.stop()
 
 
-@pytest.mark.parametrize(("op", "kind"), [("die", Kind.CRASHED), ("hang", Kind.HUNG)])
-def test_a_real_crash_or_hang_shrinks_too(drill: Worker, op: str, kind: Kind) -> None:
+@pytest.mark.parametrize(("op", "kind"), [("die", Outcome.CRASHED), ("hang", Outcome.HUNG)])
+def test_a_real_crash_or_hang_shrinks_too(drill: Worker, op: str, kind: Outcome) -> None:
     found = specimen("carried")
     system = InAWorker(found.system.traits)
     system.worker, system.op = drill, op
     examined = search(LAWS["lengths"], replace(found, system=system), most=30)
-    assert examined.outcome.kind is kind
+    assert examined.result.outcome is kind
     assert examined.example == {"visits": [[3, "zeros", False]]}
 
 
@@ -204,7 +204,7 @@ def test_a_law_that_compared_nothing_does_not_pass() -> None:
 
     found = specimen("none")
     silent = replace(found, system=Silent(found.system.traits))
-    assert not search(LAWS["allocating"], silent, most=10).outcome.agreed
+    assert not search(LAWS["allocating"], silent, most=10).result.agreed
 
 
 def _registered(**changes: Any) -> law_limitations.BrokenLaw:
@@ -212,7 +212,7 @@ def _registered(**changes: Any) -> law_limitations.BrokenLaw:
         "id": "leak",
         "law": "published-loop",
         "phase": Phase.COMPARE,
-        "outcome": Kind.DIVERGED,
+        "outcome": Outcome.DIVERGED,
         "match": "sample 1 differs",
         "reason": "it leaks",
         "source": "here",
@@ -226,7 +226,7 @@ def _registered(**changes: Any) -> law_limitations.BrokenLaw:
 def test_a_limitation_needs_its_pinned_example_to_break_the_law() -> None:
     entry = _registered()
     healthy = examine(LAWS["published-loop"], specimen("none"), entry)
-    assert healthy.outcome.agreed  # the caller says: limitation gone
+    assert healthy.result.agreed  # the caller says: limitation gone
     leaking = specimen("none", faulty.SecondResizeLeaks)
     found = examine(LAWS["published-loop"], leaking, entry)
     # It leaks between unequal neighbours too, which the registry does not allow.
@@ -250,7 +250,7 @@ def test_a_limitation_is_met_where_the_law_holds_otherwise() -> None:
 
     entry = _registered()
     found = examine(LAWS["published-loop"], specimen("none", EqualNeighboursLeak), entry)
-    assert entry.explains(found.outcome), found
+    assert entry.explains(found.result), found
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_a_script_that_ends_early_names_its_action() -> None:
     trace = found.system.play([Fresh(4), Feed(np.zeros((1, 3, FEATURES)))])
     assert isinstance(trace, Trace)
     assert trace.ended is not None
-    assert (trace.at, trace.ended.kind) == (1, Kind.REFUSED)
+    assert (trace.at, trace.ended.outcome) == (1, Outcome.REFUSED)
 
 
 def test_a_law_broken_where_its_limitation_says_that_it_holds_fails() -> None:
@@ -315,7 +315,7 @@ def test_a_law_broken_where_its_limitation_says_that_it_holds_fails() -> None:
     assert entry.holds_when
     found = replace(specimen("carried", faulty.SwallowsNan), oracle=None)
     examined = examine(LAWS["poisoning"], found, entry)
-    assert entry.explains(examined.outcome)
+    assert entry.explains(examined.result)
     assert examined.outside
     case = LawCase(
         "test_state",
@@ -345,5 +345,5 @@ def test_what_happens_once_and_not_again_is_told(breaks: bool) -> None:
         law.check(specimen, example)
 
     found = search(replace(law, check=once), specimen("carried"))
-    assert found.outcome.kind is (Kind.DIVERGED if breaks else Kind.REFUSED)
-    assert found.outcome.message.startswith("not reproducible: ")
+    assert found.result.outcome is (Outcome.DIVERGED if breaks else Outcome.REFUSED)
+    assert found.result.message.startswith("not reproducible: ")

@@ -10,7 +10,7 @@ import pytest
 from fixtures.limitations import cases as limitations
 from fixtures.limitations.cases import Limitation, Registry, Selector
 from fixtures.limitations.registry import RegistryError
-from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.outcomes import Outcome, Phase, StepResult
 from fixtures.recipes import RECIPES
 from fixtures.runtimes import RUNTIMES
 from fixtures.subjects import Subject, catalogue
@@ -21,7 +21,7 @@ from harness.pipeline.selection import select
 ENTRY = Limitation(
     id="gru-int8",
     phase=Phase.CONVERT,
-    outcome=Kind.CRASHED,
+    outcome=Outcome.CRASHED,
     match="SIGSEGV",
     reason="the calibrator crashes",
     source="measured",
@@ -31,11 +31,13 @@ ENTRY = Limitation(
 GRU, LSTM = catalogue([VARIANTS["gru"], VARIANTS["sequences"]])
 INT8, FLOAT32 = RECIPES["int8"], RECIPES["float32"]
 TFLM = RUNTIMES["tflm"]
-CRASH = Outcome(Phase.CONVERT, Kind.CRASHED, "SIGSEGV")
-AGREED = Outcome(Phase.COMPARE, Kind.AGREED)
+CRASH = StepResult(Phase.CONVERT, Outcome.CRASHED, "SIGSEGV")
+AGREED = StepResult(Phase.COMPARE, Outcome.AGREED)
 
 
-def _verdict(outcome: Outcome, subject: Subject = GRU, asked_for: bool = False) -> tuple[str, str]:
+def _verdict(
+    outcome: StepResult, subject: Subject = GRU, asked_for: bool = False
+) -> tuple[str, str]:
     case = Case("test_parity", subject, INT8, TFLM)
     judged = judge(case, Measured(outcome), Registry([ENTRY]), asked_for)
     return judged.verdict, judged.message
@@ -55,11 +57,11 @@ def test_a_limitation_that_is_gone_fails() -> None:
     "outcome",
     [
         replace(CRASH, message="SIGABRT"),
-        replace(CRASH, kind=Kind.REFUSED),
+        replace(CRASH, outcome=Outcome.REFUSED),
         replace(CRASH, phase=Phase.LOAD),
     ],
 )
-def test_another_end_than_the_registered_one_fails(outcome: Outcome) -> None:
+def test_another_end_than_the_registered_one_fails(outcome: StepResult) -> None:
     verdict, message = _verdict(outcome)
     assert verdict == "failed"
     assert "gru-int8 expected crashed in convert" in message

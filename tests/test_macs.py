@@ -131,7 +131,7 @@ def _converted(lab: Lab, variant: Variant) -> tuple[Structure, bytes]:
     case = Case("test_resources", subject, RECIPES["float32"])
     lab.prefetch([case])
     conversion = lab.material(case).conversion
-    assert conversion.structure is not None, conversion.outcome
+    assert conversion.structure is not None, conversion.result
     assert conversion.data is not None
     return conversion.structure, conversion.data.tobytes()
 

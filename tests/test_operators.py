@@ -91,11 +91,11 @@ def test_a_named_fault_in_an_operator_diverges(lab: Lab, name: str, fault: str) 
         content = build(OperatorLstm(parameters, 12, 2)).content
     for runtime in NATIVE:
         run = lab.operators.run(runtime, content, [inputs], ready.states, carry=carry)
-        assert run.outcome is None
+        assert run.result is None
         measured = judged(ready, runtime, run)
-        assert measured.outcome.kind.value == "diverged", (runtime.name, fault)
+        assert measured.result.outcome.value == "diverged", (runtime.name, fault)
         healthy = lab.operators.run(runtime, ready.content, [ready.inputs], ready.states)
-        assert judged(ready, runtime, healthy).outcome.agreed
+        assert judged(ready, runtime, healthy).result.agreed
 
 
 def test_every_factor_that_is_wrong_leaves_a_residual() -> None:
@@ -194,8 +194,8 @@ def test_an_inner_tensor_becomes_an_output_and_a_part_gets_its_real_input(lab: L
 
 def test_a_crash_in_an_operator_is_a_value(lab: Lab) -> None:
     run = lab.operators.run(NATIVE[1], b"\0" * 64, [np.zeros((1, 1), np.int8)])
-    assert run.outcome is not None
-    assert not run.outcome.agreed
+    assert run.result is not None
+    assert not run.result.agreed
 
 
 def test_the_same_operator_counts_once_for_each_runtime() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.outcomes import Outcome, Phase, StepResult
 from fixtures.runtimes import RUNTIMES
 from harness.execution.operator_runs import OperatorRun
 from harness.flatbuffer.graph_builder import Graph
@@ -88,7 +88,7 @@ class _Runtimes:
         self.asked.append((runtime.name, len(inputs), more))
         inner = "shapes" in more
         if self.fails == ("inner" if inner else runtime.name):
-            return OperatorRun(Outcome(Phase.INVOKE, Kind.CRASHED, "SIGSEGV"))
+            return OperatorRun(StepResult(Phase.INVOKE, Outcome.CRASHED, "SIGSEGV"))
         off = self.off if runtime.name != "tflite" else 0
         return OperatorRun(None, tuple(inputs[0] + 1 + off for _ in range(more["outputs"])))
 

@@ -254,5 +254,5 @@ def _answers(model: Flatbuffer, servers: tuple[Server, Server], runtime: str) ->
     samples = to_runtime(model.structure, ["sensor"], {"sensor": model.samples})
     run = interpreters.run(RUNTIMES[runtime], model.data, model.structure, samples)
     interpreters.close()
-    assert run.outcome is None
+    assert run.result is None
     return from_runtime(model.structure, (), run.outputs)[0]

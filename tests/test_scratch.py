@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.outcomes import Kind
+from fixtures.outcomes import Outcome
 from harness.support import scratch
 from harness.workers.answers import Answer, Failure
 from harness.workers.client import Worker
@@ -56,11 +56,11 @@ def test_a_workers_temporary_files_go_with_it(below: Path, server: Server, end: 
     elif end == "hang":
         failure = worker.call("hang")
         assert isinstance(failure, Failure)
-        assert failure.kind is Kind.HUNG
+        assert failure.outcome is Outcome.HUNG
     else:
         failure = worker.call("die", signal=end)
         assert isinstance(failure, Failure)
-        assert failure.kind is Kind.CRASHED
+        assert failure.outcome is Outcome.CRASHED
     assert not path.exists()
     again = _litter(worker)
     assert again.parent != path.parent

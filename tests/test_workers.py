@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
-from fixtures.outcomes import Kind
+from fixtures.outcomes import Outcome
 from harness.support import scratch
 from harness.workers.answers import Answer, Failure, WorkerUnavailable
 from harness.workers.client import Worker
@@ -54,21 +54,21 @@ def _failure(result: Answer | Failure) -> Failure:
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGFPE", "SIGBUS", "SIGILL"])
 def test_a_crash_names_its_signal_and_what_was_printed(worker: Worker, name: str) -> None:
     failure = _failure(worker.call("die", signal=name, say="last words"))
-    assert (failure.kind, failure.message) == (Kind.CRASHED, name)
+    assert (failure.outcome, failure.message) == (Outcome.CRASHED, name)
     assert failure.native == "last words"
     _still_works(worker)
 
 
 def test_a_silent_exit_is_a_crash(worker: Worker) -> None:
     failure = _failure(worker.call("leave", status=3))
-    assert (failure.kind, failure.message) == (Kind.CRASHED, "exit status 3")
+    assert (failure.outcome, failure.message) == (Outcome.CRASHED, "exit status 3")
     _still_works(worker)
 
 
 def test_a_hang_ends_at_the_deadline(worker: Worker) -> None:
     began = time.monotonic()
     failure = _failure(worker.call("hang"))
-    assert failure.kind is Kind.HUNG
+    assert failure.outcome is Outcome.HUNG
     assert "deadline of 1 s" in failure.message
     assert 1.0 <= time.monotonic() - began < 3.0
     _still_works(worker)
@@ -76,7 +76,7 @@ def test_a_hang_ends_at_the_deadline(worker: Worker) -> None:
 
 def test_an_endless_loop_ends_by_its_processor_time(worker: Worker) -> None:
     failure = _failure(worker.call("spin", limits=Limits(seconds=30, cpu_seconds=0.5)))
-    assert failure.kind is Kind.HUNG
+    assert failure.outcome is Outcome.HUNG
     assert "0.5 s of processor time" in failure.message
     _still_works(worker)
 
@@ -91,7 +91,7 @@ def test_a_stopped_worker_is_hung_even_for_a_request_it_does_not_read(worker: Wo
     assert worker.pid is not None
     os.kill(worker.pid, signal.SIGSTOP)
     failure = _failure(worker.call("echo", {"large": np.zeros(32 << 20, np.uint8)}))
-    assert failure.kind is Kind.HUNG
+    assert failure.outcome is Outcome.HUNG
     _still_works(worker)
 
 
@@ -105,7 +105,7 @@ def test_a_stopped_worker_is_hung_even_for_a_request_it_does_not_read(worker: Wo
 )
 def test_an_answer_that_makes_no_sense_is_a_crash(worker: Worker, said: bytes) -> None:
     failure = _failure(worker.call("babble", hex=said.hex(), limits=Limits(seconds=20)))
-    assert failure.kind is Kind.CRASHED
+    assert failure.outcome is Outcome.CRASHED
     assert "makes no sense" in failure.message
     _still_works(worker)
 
@@ -160,7 +160,7 @@ def test_no_room_for_temporary_files_makes_the_worker_unavailable(
 def test_growing_memory_is_stopped_at_the_limit(worker: Worker) -> None:
     patient = Limits(seconds=30, memory_bytes=QUICK.memory_bytes)
     failure = _failure(worker.call("swell", limits=patient))
-    assert failure.kind is Kind.OUT_OF_MEMORY
+    assert failure.outcome is Outcome.OUT_OF_MEMORY
     assert "256 MiB" in failure.message
     _still_works(worker)
 
@@ -168,7 +168,7 @@ def test_growing_memory_is_stopped_at_the_limit(worker: Worker) -> None:
 def test_one_huge_claim_is_refused_by_the_address_space(server: Server) -> None:
     worker = Worker(server, "drill", Limits(seconds=5, address_space_bytes=2 << 30))
     failure = _failure(worker.call("claim", bytes=4 << 30))
-    assert failure.kind is Kind.OUT_OF_MEMORY
+    assert failure.outcome is Outcome.OUT_OF_MEMORY
     worker.close()
 
 
@@ -176,7 +176,7 @@ def test_a_refusal_carries_the_exception(worker: Worker) -> None:
     _still_works(worker)
     before = worker.pid
     failure = _failure(worker.call("refuse", say="no such thing"))
-    assert (failure.kind, failure.message) == (Kind.REFUSED, "ValueError: no such thing")
+    assert (failure.outcome, failure.message) == (Outcome.REFUSED, "ValueError: no such thing")
     assert worker.pid == before, "a refusal is no reason for a new process"
 
 
@@ -186,7 +186,7 @@ def test_a_worker_killed_from_outside_costs_one_request(worker: Worker) -> None:
     assert pid is not None
     threading.Timer(0.2, os.kill, (pid, signal.SIGKILL)).start()
     failure = _failure(worker.call("hang", limits=Limits(seconds=10)))
-    assert failure.kind is Kind.CRASHED
+    assert failure.outcome is Outcome.CRASHED
     assert "killed from outside" in failure.message
     _still_works(worker)
 
@@ -196,7 +196,7 @@ def test_a_server_killed_from_outside_costs_one_request(server: Server, worker: 
     parent = psutil.Process(worker.pid).ppid()
     threading.Timer(0.2, os.kill, (parent, signal.SIGKILL)).start()
     failure = _failure(worker.call("hang", limits=Limits(seconds=10)))
-    assert failure.kind is Kind.CRASHED
+    assert failure.outcome is Outcome.CRASHED
     _still_works(worker)
 
 

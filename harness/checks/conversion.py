@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.outcomes import Outcome, Phase, StepResult
 from fixtures.recipes import AS_CONVERTED
 from harness.conversion.results import Conversion
 from harness.pipeline.cases import Case, Measured
@@ -20,14 +20,14 @@ def measure_conversion(case: Case, lab: Lab) -> Measured:
     return Measured(outcome, seconds=seconds)
 
 
-def structure_outcome(conversion: Conversion, case: Case) -> Outcome:
+def structure_outcome(conversion: Conversion, case: Case) -> StepResult:
     """The conversion's outcome, or what its structure lacks of the recipe's promises."""
-    if not conversion.outcome.agreed or conversion.structure is None:
-        return conversion.outcome
+    if not conversion.result.agreed or conversion.structure is None:
+        return conversion.result
     if case.recipe.name == AS_CONVERTED.name:
-        return Outcome(Phase.STRUCTURE, Kind.AGREED)
+        return StepResult(Phase.STRUCTURE, Outcome.AGREED)
     variant = case.subject.variant
     found = faults(conversion.structure, case.recipe, variant.fusion if variant else None)
     if found:
-        return Outcome(Phase.STRUCTURE, Kind.DIVERGED, "; ".join(found))
-    return Outcome(Phase.STRUCTURE, Kind.AGREED)
+        return StepResult(Phase.STRUCTURE, Outcome.DIVERGED, "; ".join(found))
+    return StepResult(Phase.STRUCTURE, Outcome.AGREED)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from fixtures.limitations.cases import Registry
-from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.outcomes import Outcome, Phase, StepResult
 from harness.checks.parity import measure_parity
 from harness.flatbuffer.structure import Structure
 from harness.pipeline.cases import Case, Measured, judge
@@ -31,8 +31,8 @@ def ended(
 ) -> Measured:
     if parted or failing:
         message = "\n".join([*parted, *map(str, failing)])
-        return replace(measured, outcome=Outcome(Phase.STRUCTURE, Kind.DIVERGED, message))
-    return replace(measured, outcome=Outcome(Phase.STRUCTURE, Kind.AGREED, text(findings)))
+        return replace(measured, result=StepResult(Phase.STRUCTURE, Outcome.DIVERGED, message))
+    return replace(measured, result=StepResult(Phase.STRUCTURE, Outcome.AGREED, text(findings)))
 
 
 def held_to_runs(
@@ -46,7 +46,7 @@ def held_to_runs(
         outcome = measure_parity(run, lab)
         told = [f for f in findings if runtime.name in f.foretells]
         forms = {finding.foretells[runtime.name] for finding in told}
-        if sentence := _parting(runtime.name, forms, outcome.outcome):
+        if sentence := _parting(runtime.name, forms, outcome.result):
             rules = ", ".join(sorted({finding.rule for finding in told})) or "nothing"
             parted.append(f"{sentence} (foretold by {rules})")
         if judge(run, outcome, registry, asked_for).verdict == "failed":
@@ -54,13 +54,13 @@ def held_to_runs(
     return parted, failing
 
 
-def _parting(runtime: str, forms: Collection[str], outcome: Outcome) -> str:
+def _parting(runtime: str, forms: Collection[str], outcome: StepResult) -> str:
     """How a runtime's outcome parts from what was foretold of it; empty when it does not."""
-    ended = "agreed" if outcome.agreed else f"{outcome.kind.value} in {outcome.phase.value}"
+    ended = "agreed" if outcome.agreed else f"{outcome.outcome.value} in {outcome.phase.value}"
     if not forms:
         return "" if outcome.agreed else f"{runtime} {ended}, which nothing foretold"
     if "refuses" in forms:
-        refused = outcome.phase in (Phase.LOAD, Phase.INVOKE) and outcome.kind is Kind.REFUSED
+        refused = outcome.phase in (Phase.LOAD, Phase.INVOKE) and outcome.outcome is Outcome.REFUSED
         return "" if refused else f"{runtime} should refuse the model and {ended}"
-    wrong = outcome.kind in (Kind.DIVERGED, Kind.HUNG)
+    wrong = outcome.outcome in (Outcome.DIVERGED, Outcome.HUNG)
     return "" if wrong else f"{runtime} should be wrong and {ended}"

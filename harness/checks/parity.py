@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.outcomes import Outcome, Phase, StepResult
 from harness.checks.conversion import structure_outcome
 from harness.comparison import accuracy, overrides
 from harness.comparison.budgets import Expectation
@@ -40,10 +40,10 @@ def measure_parity(case: Case, lab: Lab) -> Measured:
     assert conversion.structure is not None
     run = material.runs[case.runtime.name]
     seconds = {"load": run.load_seconds, "invoke": run.invoke_seconds}
-    if run.outcome is not None:
-        return Measured(run.outcome, seconds=seconds)
+    if run.result is not None:
+        return Measured(run.result, seconds=seconds)
     expected = material.expected or tflite_answer(material)
-    if isinstance(expected, Outcome):
+    if isinstance(expected, StepResult):
         return Measured(expected, seconds=seconds)
     how = (conversion.structure, conversion.output_names, run.outputs)
     outputs = from_runtime(*how)
@@ -73,9 +73,9 @@ def first_divergence(case: Case, lab: Lab) -> dict[str, Any] | None:
 def _keras_parity(case: Case, lab: Lab, material: Material) -> Measured:
     """Keras itself: the function a recipe converts, held to the oracle."""
     if material.keras is None:
-        return Measured(material.conversion.outcome)
-    if not material.keras.outcome.agreed:
-        return Measured(material.keras.outcome)
+        return Measured(material.conversion.result)
+    if not material.keras.result.agreed:
+        return Measured(material.keras.result)
     assert material.expected_of_keras is not None
     seconds = {"invoke": material.keras.seconds}
     expected, outputs = material.expected_of_keras, material.keras.outputs
@@ -92,14 +92,16 @@ def _compared(
 ) -> Measured:
     """The phase compare: outputs in Keras's order, as real numbers."""
     if expected.missing:
-        return Measured(Outcome(Phase.COMPARE, Kind.REFUSED, expected.missing), seconds=seconds)
+        return Measured(
+            StepResult(Phase.COMPARE, Outcome.REFUSED, expected.missing), seconds=seconds
+        )
     override = overrides.of(lab.settings.budgets, case.id)
     factor = override.factor if override else 1.0
     allowed = [Allowed(factor * b.largest, factor * b.rms) for b in expected.budgets]
     with lab.account.time("compare"):
         comparison = compare(expected.outputs, outputs, allowed, saturated)
     measured = Measured(
-        comparison.outcome,
+        comparison.result,
         comparison.error,
         comparison.budget,
         comparison.headroom,
@@ -120,15 +122,15 @@ def _with_accuracy(
     labels = accuracy.load_labels(lab.settings.labels, len(outputs[0]))
     found = accuracy.top1(outputs[0], labels)
     lost = accuracy.fault(found, accuracy.top1(expected[0], labels), case.recipe)
-    if lost and measured.outcome.agreed:
-        outcome = Outcome(Phase.COMPARE, Kind.DIVERGED, lost)
-        measured = replace(measured, outcome=outcome)
+    if lost and measured.result.agreed:
+        outcome = StepResult(Phase.COMPARE, Outcome.DIVERGED, lost)
+        measured = replace(measured, result=outcome)
     return replace(measured, accuracy=found)
 
 
 def _in_steps(measured: Measured, lsb: float | None) -> Measured:
     """With the largest difference of an integer output in its own steps."""
-    outcome = measured.outcome
+    outcome = measured.result
     if lsb is not None and not outcome.agreed and measured.error is not None:
         outcome = replace(outcome, message=f"{outcome.message}; {lsb:.3g} LSB of the output")
-    return replace(measured, outcome=outcome, lsb=lsb)
+    return replace(measured, result=outcome, lsb=lsb)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fixtures.outcomes import Kind
+from fixtures.outcomes import Outcome
 from fixtures.published_recipes import CALIBRATION_SAMPLES, SAMPLES, SHAPE, Array, ConversionForm
 from harness.support import project
 from harness.support.cache import Store, digests
@@ -26,7 +26,7 @@ _CODE = tuple(f"harness.workers.remote.keras.{name}" for name in ("recommended",
 class Done:
     """How a form ended: the kind and message of its end, and the arrays where it has them."""
 
-    kind: Kind
+    outcome: Outcome
     message: str
     arrays: dict[str, Array]
 
@@ -84,13 +84,13 @@ class Published:
         }
         if (found := self._store.read(key)) is not None:
             document, stored = found
-            return Done(Kind(document["kind"]), document["message"], stored)
+            return Done(Outcome(document["kind"]), document["message"], stored)
         answer = self._worker.call(op, arrays, **fields)
         if isinstance(answer, Failure):
-            done = Done(answer.kind, answer.message, {})
+            done = Done(answer.outcome, answer.message, {})
         else:
-            done = Done(Kind.AGREED, "", answer.arrays)
-        if done.kind in (Kind.AGREED, Kind.REFUSED, Kind.CRASHED):
-            document = {"kind": done.kind.value, "message": done.message}
+            done = Done(Outcome.AGREED, "", answer.arrays)
+        if done.outcome in (Outcome.AGREED, Outcome.REFUSED, Outcome.CRASHED):
+            document = {"kind": done.outcome.value, "message": done.message}
             self._store.write(key, document, done.arrays)
         return done

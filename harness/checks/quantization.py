@@ -44,7 +44,7 @@ def check_quantization(lab: Lab, case: Case, bench: OperatorBench) -> Checked:
     material = lab.material(case)
     measured = measure_conversion(case, lab)
     structure, data = material.conversion.structure, material.conversion.data
-    if not measured.outcome.agreed or structure is None or data is None:
+    if not measured.result.agreed or structure is None or data is None:
         return Checked(measured, structure=structure)
     findings = quantization_findings(structure)
     if samples := samples_in_order(structure, material):

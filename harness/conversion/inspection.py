@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.outcomes import Outcome, Phase, StepResult
 from harness.conversion.results import Conversion, failed
 from harness.flatbuffer.structure import Structure
 from harness.flatbuffer.wellformed import damage
@@ -21,5 +21,5 @@ def inspect(inspector: Worker, data: NDArray[np.uint8]) -> Conversion:
     damaged = damage(answer.document, len(data))
     if damaged:
         message = f"a damaged TFLite flatbuffer of {len(data)} bytes ({damaged})"
-        return Conversion(Outcome(Phase.STRUCTURE, Kind.REFUSED, message), data)
-    return Conversion(Outcome(Phase.CONVERT, Kind.AGREED), data, Structure(answer.document))
+        return Conversion(StepResult(Phase.STRUCTURE, Outcome.REFUSED, message), data)
+    return Conversion(StepResult(Phase.CONVERT, Outcome.AGREED), data, Structure(answer.document))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fixtures.outcomes import Outcome, Phase
+from fixtures.outcomes import Phase, StepResult
 from harness.flatbuffer.structure import Structure
 from harness.workers.answers import Failure
 
@@ -22,7 +22,7 @@ class Built:
     config: Keras's own configuration of a user's model, None for the catalogue.
     """
 
-    outcome: Outcome
+    result: StepResult
     inputs: list[dict[str, Any]] = field(default_factory=list)
     outputs: list[dict[str, Any]] = field(default_factory=list)
     weights: Arrays = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Built:
 class KerasRun:
     """The outputs of the Keras function a recipe converts, each [N, batch, …]."""
 
-    outcome: Outcome
+    result: StepResult
     outputs: tuple[NDArray[Any], ...] = ()
     seconds: float = 0.0
 
@@ -47,7 +47,7 @@ class KerasRun:
 class Conversion:
     """A converted flatbuffer with its structure, or how far it came."""
 
-    outcome: Outcome
+    result: StepResult
     data: NDArray[np.uint8] | None = None
     structure: Structure | None = None
     #: The signature name of each of Keras's outputs, in Keras's order.
@@ -56,5 +56,5 @@ class Conversion:
     stored: bool = False
 
 
-def failed(phase: Phase, failure: Failure) -> Outcome:
-    return Outcome(phase, failure.kind, failure.message, failure.native)
+def failed(phase: Phase, failure: Failure) -> StepResult:
+    return StepResult(phase, failure.outcome, failure.message, failure.native)

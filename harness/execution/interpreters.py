@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fixtures.outcomes import Outcome, Phase
+from fixtures.outcomes import Phase, StepResult
 from fixtures.runtimes import ARENA_BYTES, Runtime
 from harness.flatbuffer.structure import Structure
 from harness.workers import limits
@@ -23,7 +23,7 @@ from harness.workers.server_handle import Server
 class Run:
     """What a runtime gave: outputs in the flatbuffer's order, each [N, …], or how it ended."""
 
-    outcome: Outcome | None
+    result: StepResult | None
     outputs: tuple[NDArray[Any], ...] = ()
     load_seconds: float = 0.0
     invoke_seconds: float = 0.0
@@ -105,7 +105,7 @@ class Interpreters:
             }
         loaded = worker.call("load", {"tflite": data}, bounds, **fields)
         if isinstance(loaded, Failure):
-            return Run(Outcome(Phase.LOAD, loaded.kind, loaded.message, loaded.native))
+            return Run(StepResult(Phase.LOAD, loaded.outcome, loaded.message, loaded.native))
         parts: list[list[NDArray[Any]]] = []
         seconds = 0.0
         count = len(samples[0])
@@ -118,7 +118,7 @@ class Interpreters:
                 "invoke", inputs, allowed, handle=loaded.document["handle"], reset=reset
             )
             if isinstance(invoked, Failure):
-                failure = Outcome(Phase.INVOKE, invoked.kind, invoked.message, invoked.native)
+                failure = StepResult(Phase.INVOKE, invoked.outcome, invoked.message, invoked.native)
                 return Run(failure, load_seconds=loaded.seconds)
             seconds += invoked.document["seconds"]
             parts.append([invoked.arrays[f"output/{k}"] for k in range(len(invoked.arrays))])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fixtures import stimuli
-from fixtures.outcomes import Kind, Outcome, Phase
+from fixtures.outcomes import Outcome, Phase, StepResult
 from harness.comparison import budgets
 from harness.comparison.budgets import Expectation
 from harness.conversion.results import Built, Conversion, KerasRun
@@ -44,15 +44,15 @@ class Material:
     calibrated_with: stimuli.Arrays = field(default_factory=dict)
 
 
-def tflite_answer(material: Material) -> Expectation | Outcome:
+def tflite_answer(material: Material) -> Expectation | StepResult:
     """What a lone flatbuffer is held to: TFLite's answer, or how TFLite failed."""
     run, structure = material.runs["tflite"], material.conversion.structure
-    if run.outcome is not None:
-        return run.outcome
+    if run.result is not None:
+        return run.result
     assert structure is not None
     outputs = from_runtime(structure, (), run.outputs)
     if any(output.size == 0 for output in outputs):
         message = "TFLite's answer is empty: there is nothing to hold another runtime to"
-        return Outcome(Phase.COMPARE, Kind.REFUSED, message)
+        return StepResult(Phase.COMPARE, Outcome.REFUSED, message)
     why = "a flatbuffer without its Keras model"
     return budgets.against_another_runtime(outputs, quantization_of(structure), why)

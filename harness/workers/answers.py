@@ -7,14 +7,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from fixtures.outcomes import Kind
+from fixtures.outcomes import Outcome
 
 
 @dataclass(frozen=True)
 class Failure:
     """How a request ended that has no answer."""
 
-    kind: Kind
+    outcome: Outcome
     message: str
     native: str = ""
 

@@ -163,15 +163,15 @@ class Ward:
         """What the parity suite says of one runtime."""
         assert case.runtime is not None
         measured = measure_parity(case, self.lab)
-        phase, name = measured.outcome.phase, case.runtime.name
+        phase, name = measured.result.phase, case.runtime.name
         if phase in (Phase.LOAD, Phase.INVOKE) and self._fails(case, measured):
-            return [Reading(f"{phase.value} on {name}", None, str(measured.outcome))]
+            return [Reading(f"{phase.value} on {name}", None, str(measured.result))]
         found = []
         if phase is Phase.COMPARE:
             if measured.headroom is not None:
                 found.append(Reading(f"comparison on {name}", measured.headroom))
             elif self._fails(case, measured):
-                found.append(Reading(f"comparison on {name}", None, str(measured.outcome)))
+                found.append(Reading(f"comparison on {name}", None, str(measured.result)))
         for entry in measured.operators:
             if entry["mismatches"]:
                 strength = entry["headroom"] or math.inf
@@ -180,7 +180,7 @@ class Ward:
                 found.append(Reading(f"exactness on {name}", entry["headroom"]))
         silent = not any(reading.kills for reading in found)
         if silent and phase is Phase.COMPARE and self._fails(case, measured):
-            found.append(Reading(f"parity on {name}", None, str(measured.outcome)))
+            found.append(Reading(f"parity on {name}", None, str(measured.result)))
         return found
 
     def law(
@@ -237,8 +237,8 @@ class Ward:
         measured = measure_conversion(case, self.lab)
         if not self._fails(case, measured):
             return []
-        phase = measured.outcome.phase.value
-        return [Reading(phase, None, str(measured.outcome))]
+        phase = measured.result.phase.value
+        return [Reading(phase, None, str(measured.result))]
 
     def _of_findings(self, case: Case, checked: Checked) -> list[Reading]:
         """The rules behind a structure case that fails, and where runs part from them."""
@@ -247,6 +247,6 @@ class Ward:
         rules = {f.rule: f for f in errors(checked.findings)}
         found = [Reading(f"rule {rule}", f.share, f.message) for rule, f in rules.items()]
         if not found:
-            message = first_line(checked.measured.outcome.message)
+            message = first_line(checked.measured.result.message)
             found.append(Reading("foretelling", None, message))
         return found
