@@ -21,7 +21,7 @@ from harness.plugins import report as report_details
 from harness.report import document as report
 from harness.report import page, terminal
 from harness.report.oracle_counts import oracle_counts
-from harness.session.session import Lab
+from harness.session.session import Session
 from harness.support import hypothesis_profiles, interrupts, time_accounting
 from harness.workers import environments
 from harness.workers.answers import WorkerUnavailable
@@ -164,7 +164,7 @@ def _case(item: pytest.Item) -> Case | None:
 
 
 @pytest.fixture(scope="session")
-def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+def session(request: pytest.FixtureRequest) -> Iterator[Session]:
     """Where cases are carried out. Under xdist each process has its own, and converts the
     subjects it is handed; alone, conversions run ahead of the tests."""
     config = request.config
@@ -181,7 +181,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         budgets=config.stash[report_details.OVERRIDES],
         converter=environments.converter(option.converter_python, option.converter_env),
     )
-    found = Lab(settings)
+    found = Session(settings)
     try:
         found.check(config.stash[_SELECTION].runtimes)
     except WorkerUnavailable as error:

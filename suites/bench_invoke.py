@@ -44,7 +44,7 @@ def test_invoke(bench_case: BenchCase, benches: Benches, findings: Findings, tel
 @pytest.mark.parametrize("axis", list(scaling.POINTS))
 def test_growth(
     axis: scaling.Axis,
-    kind: scaling.Kind,
+    kind: scaling.Arithmetic,
     runtime: str,
     benches: Benches,
     findings: Findings,
@@ -66,7 +66,7 @@ def test_cases(benchmark: Any, benches: Benches, findings: Findings) -> None:
         for case in select(recipes=["float32"]).parities()
         if case.subject.variant is not None and case.subject.variant.fusion == "fused"
     ]
-    findings.judged = benchmark.pedantic(judge_all, (benches.lab, cases))
+    findings.judged = benchmark.pedantic(judge_all, (benches.session, cases))
     assert round(findings.judged.exponent) == 1, f"exponent {findings.judged.exponent:.2f}"
 
 
@@ -85,7 +85,7 @@ def test_isolation(benches: Benches, findings: Findings, tell: Tell, tmp_path: P
 
 @timed_in_a_worker
 @pytest.mark.parametrize("kind", ["float32", "int8"])
-def test_instructions(kind: scaling.Kind, benches: Benches, findings: Findings, tell: Tell) -> None:
+def test_instructions(kind: scaling.Arithmetic, benches: Benches, findings: Findings, tell: Tell) -> None:
     """Instructions of one invoke on TFLite Micro, where there is a valgrind."""
     if not callgrind.available():
         findings.notes.append("No valgrind here: instructions were not counted.")

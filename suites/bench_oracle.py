@@ -15,7 +15,7 @@ import pytest
 from fixtures.runtimes import RUNTIMES
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.operators.quantizer import integer_lstm, quantised
-from harness.session.session import Lab
+from harness.session.session import Session
 from reference.arithmetic.affine import Affine
 from reference.lstm.float64 import LstmOptions
 from reference.lstm.integer import lstm_integer
@@ -41,11 +41,13 @@ def _model() -> tuple[IntegerLstm, np.ndarray[Any, Any]]:
 
 
 @pytest.mark.benchmark(group="int8 LSTM, 20 units, 28 features, 28 steps")
-def test_oracle_beside_tflm(benchmark: Any, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+def test_oracle_beside_tflm(
+    benchmark: Any, session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The oracle makes at least as many steps a second as the interpreter, and the same ones."""
     model, x = _model()
     content = build(OperatorLstm(model, STEPS)).content
-    native = [lab.operators.run(RUNTIMES["tflm"], content, [x]) for _ in range(3)]
+    native = [session.operators.run(RUNTIMES["tflm"], content, [x]) for _ in range(3)]
     run = benchmark(lstm_integer, model, x[:, 0], TFLM)
     assert np.array_equal(run.outputs[:, None], native[0].outputs[0])
     steps = SEQUENCES * STEPS

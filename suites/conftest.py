@@ -15,11 +15,11 @@ from fixtures.limitations import laws
 from harness.laws.cases import LAWS, LawCase, cases_of, judge, recognised, registered
 from harness.laws.law import Meter
 from harness.laws.models import Inapplicable
-from harness.laws.runner import Workbench
+from harness.laws.runner import LawRunner
 from harness.pipeline.cases import Case, Judged
 from harness.pipeline.selection import select_by
 from harness.plugins import report
-from harness.session.session import Lab
+from harness.session.session import Session
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,10 +57,10 @@ def _has_no_case(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(scope="session")
-def workbench(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Workbench]:
+def law_runner(session: Session, request: pytest.FixtureRequest) -> Iterator[LawRunner]:
     parameters = (getattr(item, "callspec", None) for item in request.session.items)
     cases = [call.params.get("parity_case") for call in parameters if call is not None]
-    found = Workbench(lab, [case for case in cases if isinstance(case, Case)])
+    found = LawRunner(session, [case for case in cases if isinstance(case, Case)])
     try:
         yield found
     finally:
@@ -75,7 +75,7 @@ def broken_laws() -> laws.LawRegistry:
 @pytest.fixture
 def holds(
     request: pytest.FixtureRequest,
-    workbench: Workbench,
+    law_runner: LawRunner,
     broken_laws: laws.LawRegistry,
     registry: limitations.Registry,
 ) -> Callable[[LawCase], None]:
@@ -87,7 +87,7 @@ def holds(
         given = request.config.option.example
         example = None if given is None else json.loads(given)
         try:
-            examined, meter = workbench.examined(case, limitation, example)
+            examined, meter = law_runner.examined(case, limitation, example)
         except Inapplicable as reason:
             request.node.user_properties.append(("inapplicable", (case.law, str(reason))))
             pytest.skip(f"not applicable: {reason}")
@@ -100,13 +100,13 @@ def holds(
 
 @pytest.fixture
 def errors_by_step(
-    request: pytest.FixtureRequest, workbench: Workbench
+    request: pytest.FixtureRequest, law_runner: LawRunner
 ) -> Callable[[LawCase], None]:
     """Runs long sequences and records the error of every time step."""
 
     def check(case: LawCase) -> None:
         began = time.monotonic()
-        examined, meter, found = workbench.long_sequences(case)
+        examined, meter, found = law_runner.long_sequences(case)
         judged, document = judge(case, examined, meter, None, time.monotonic() - began)
         _record(request, judged, {**document, "by_step": found}, "")
 
@@ -115,13 +115,13 @@ def errors_by_step(
 
 @pytest.fixture
 def throughput(
-    request: pytest.FixtureRequest, workbench: Workbench, capsys: pytest.CaptureFixture[str]
+    request: pytest.FixtureRequest, law_runner: LawRunner, capsys: pytest.CaptureFixture[str]
 ) -> Callable[[LawCase], None]:
     """Measures a stream of sequences of varying length, prints and records both ratios."""
 
     def check(case: LawCase) -> None:
         began = time.monotonic()
-        examined, found = workbench.throughput(case)
+        examined, found = law_runner.throughput(case)
         judged, document = judge(case, examined, Meter(), None, time.monotonic() - began)
         with capsys.disabled():
             print(f"\n{found}")

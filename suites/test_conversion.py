@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from harness.checks.conversion import measure_conversion
 from harness.pipeline.cases import Case, Judged, Measured
-from harness.session.session import Lab
+from harness.session.session import Session
 
 
 def test_conversion(
-    conversion_case: Case, lab: Lab, verdict: Callable[[Case, Measured], Judged]
+    conversion_case: Case, session: Session, verdict: Callable[[Case, Measured], Judged]
 ) -> None:
-    verdict(conversion_case, measure_conversion(conversion_case, lab))
+    verdict(conversion_case, measure_conversion(conversion_case, session))

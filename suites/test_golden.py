@@ -11,8 +11,10 @@ from collections.abc import Callable
 
 from harness.checks.golden import measure_golden
 from harness.pipeline.cases import Case, Judged, Measured
-from harness.session.session import Lab
+from harness.session.session import Session
 
 
-def test_golden(golden_case: Case, lab: Lab, verdict: Callable[[Case, Measured], Judged]) -> None:
-    verdict(golden_case, measure_golden(golden_case, lab))
+def test_golden(
+    golden_case: Case, session: Session, verdict: Callable[[Case, Measured], Judged]
+) -> None:
+    verdict(golden_case, measure_golden(golden_case, session))

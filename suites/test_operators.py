@@ -14,16 +14,16 @@ from hypothesis import Phase, given, settings
 from fixtures.runtimes import RUNTIMES
 from harness.checks.operators import measure_operator
 from harness.operators.exactness import Exactness
-from harness.operators.fuzz import Drawn, Kind, drawn, examine
+from harness.operators.fuzz import Arithmetic, Drawn, drawn, examine
 from harness.pipeline.cases import Case, Judged, Measured
-from harness.session.session import Lab
+from harness.session.session import Session
 from harness.support.hypothesis_profiles import searching
 
 
 def test_operator(
-    operator_case: Case, lab: Lab, verdict: Callable[[Case, Measured], Judged]
+    operator_case: Case, session: Session, verdict: Callable[[Case, Measured], Judged]
 ) -> None:
-    verdict(operator_case, measure_operator(operator_case, lab))
+    verdict(operator_case, measure_operator(operator_case, session))
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,9 @@ def test_operator(
 )
 def test_fuzz(
     runtime: str,
-    kind: Kind,
+    kind: Arithmetic,
     share: int,
-    lab: Lab,
+    session: Session,
     count: Callable[[str, str, list[Exactness]], None],
 ) -> None:
     """Any integer LSTM operator at all gives what its runtime's arithmetic says, to the bit.
@@ -55,7 +55,7 @@ def test_fuzz(
     @settings(max_examples=most, phases=phases)
     @given(drawn(kind, plain=runtime == "tflm"))
     def check(example: Drawn) -> None:
-        found = examine(example, RUNTIMES[runtime], lab.operators)
+        found = examine(example, RUNTIMES[runtime], session.operators)
         compared.append(found)
         assert found.proven, f"{found.message or found.problem}\n{example}"
 

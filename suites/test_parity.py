@@ -12,8 +12,10 @@ from collections.abc import Callable
 
 from harness.checks.parity import measure_parity
 from harness.pipeline.cases import Case, Judged, Measured
-from harness.session.session import Lab
+from harness.session.session import Session
 
 
-def test_parity(parity_case: Case, lab: Lab, verdict: Callable[[Case, Measured], Judged]) -> None:
-    verdict(parity_case, measure_parity(parity_case, lab))
+def test_parity(
+    parity_case: Case, session: Session, verdict: Callable[[Case, Measured], Judged]
+) -> None:
+    verdict(parity_case, measure_parity(parity_case, session))

@@ -22,10 +22,10 @@ from harness.conversion.inspection import inspect
 from harness.flatbuffer.structure import Structure
 from harness.quantization.calibration import dependence_findings, sample_findings
 from harness.quantization.scale_rules import quantization_findings
-from harness.session.session import Lab
+from harness.session.session import Session
 from harness.structure.findings import errors
 from harness.structure.fusion import fusion_findings
-from harness.structure.recipe_rules import faults, promise_findings
+from harness.structure.recipe_rules import faults, recipe_findings
 from harness.workers.client import Worker
 from harness.workers.remote.keras import recommended
 
@@ -41,15 +41,15 @@ CORRECTED = {form.name: form for form in CONVERSIONS}
 
 
 @pytest.fixture(scope="module")
-def published(lab: Lab) -> Iterator[Published]:
-    found = Published(lab.heavy, lab.store, lab.settings.seed)
+def published(session: Session) -> Iterator[Published]:
+    found = Published(session.heavy, session.store, session.settings.seed)
     yield found
     found.close()
 
 
 @pytest.fixture(scope="module")
-def inspector(lab: Lab) -> Iterator[Worker]:
-    worker = Worker(lab.light, "inspect")
+def inspector(session: Session) -> Iterator[Worker]:
+    worker = Worker(session.light, "inspect")
     yield worker
     worker.close()
 
@@ -62,7 +62,7 @@ def named(structure: Structure, form: ConversionForm) -> set[str]:
         for f in errors(
             [
                 *fusion_findings(MODEL, structure, recipe),
-                *promise_findings(structure, recipe),
+                *recipe_findings(structure, recipe),
                 *quantization_findings(structure),
             ]
         )

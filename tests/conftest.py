@@ -12,7 +12,7 @@ import pytest
 
 from harness.device.arena import ArenaBench
 from harness.pipeline.settings import Settings
-from harness.session.session import Lab
+from harness.session.session import Session
 
 ROOT = Path(__file__).resolve().parents[1]
 # The runs that these tests start are no job's summary.
@@ -28,15 +28,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
+def session() -> Iterator[Session]:
     """A lab without a cache; its workers start when they are asked for something."""
-    found = Lab(Settings(seed=1, cache=None))
+    found = Session(Settings(seed=1, cache=None))
     yield found
     found.close()
 
 
 @pytest.fixture(scope="module")
-def arena_bench(lab: Lab) -> Iterator[ArenaBench]:
-    found = ArenaBench(lab.light)
+def arena_bench(session: Session) -> Iterator[ArenaBench]:
+    found = ArenaBench(session.light)
     yield found
     found.close()

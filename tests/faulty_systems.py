@@ -56,7 +56,7 @@ class Lstm:
     masked: bool = False
     backwards: bool = False
 
-    def play(self, script: Sequence[Action]) -> Trace:
+    def run_script(self, script: Sequence[Action]) -> Trace:
         outputs: list[tuple[Array, ...]] = []
         for at, action in enumerate(script):
             try:

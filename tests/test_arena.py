@@ -32,7 +32,7 @@ from harness.device.arena import (
 )
 from harness.device.resources import Model, Unfit, check_arena, model_of
 from harness.pipeline.cases import Case
-from harness.session.session import Lab
+from harness.session.session import Session
 
 #: Float and integer, small and large, and those where the allocator's own total is too few.
 SUBJECTS = (
@@ -55,7 +55,7 @@ Given = Callable[[str, str], Model]
 
 
 @pytest.fixture(scope="module")
-def model(lab: Lab) -> Given:
+def model(session: Session) -> Given:
     known: dict[tuple[str, str], Model] = {}
 
     def make(name: str, recipe: str) -> Model:
@@ -63,10 +63,10 @@ def model(lab: Lab) -> Given:
             subject = Subject(name, "catalogue", variant=VARIANTS[name])
             tflm = RUNTIMES["tflm"]
             case = Case("test_resources", subject, RECIPES[recipe], tflm)
-            lab.prefetch([case])
-            material = lab.material(case)
-            assert material.runs["tflm"].result is None
-            known[name, recipe] = model_of(case, material, material.runs["tflm"].outputs)
+            session.prefetch([case])
+            artifacts = session.artifacts(case)
+            assert artifacts.runs["tflm"].result is None
+            known[name, recipe] = model_of(case, artifacts, artifacts.runs["tflm"].outputs)
         return known[name, recipe]
 
     return make

@@ -30,13 +30,13 @@ from harness.benchmarks.benchmarks import (
 )
 from harness.benchmarks.cases import bench_cases
 from harness.benchmarks.exhibit import Findings
-from harness.benchmarks.overhead import Isolation, Judged, added
+from harness.benchmarks.overhead import Isolation, JudgingTime, added
 from harness.flatbuffer.lstm_reader import FoundLstm
 from harness.pipeline.cases import Case, Measured
 from harness.pipeline.selection import select
 from harness.pipeline.settings import Settings
 from harness.report import exhibits
-from harness.session.session import Lab
+from harness.session.session import Session
 from harness.workers.answers import Answer
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
@@ -49,11 +49,11 @@ THRESHOLD, SLOWDOWN = 0.10, 0.20
 
 @pytest.fixture(scope="module")
 def benches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Benches]:
-    lab = Lab(Settings(seed=1, cache=tmp_path_factory.mktemp("cache")))
-    found = Benches(lab, most_seconds=0.5)
+    session = Session(Settings(seed=1, cache=tmp_path_factory.mktemp("cache")))
+    found = Benches(session, most_seconds=0.5)
     yield found
     found.close()
-    lab.close()
+    session.close()
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_a_lone_flatbuffer_on_which_runtimes_part_is_not_timed(
         assert case.runtime is not None
         return Measured(StepResult(Phase.COMPARE, ends[case.runtime.name], "far off"))
 
-    monkeypatch.setattr(benches.lab, "parity", parity)
+    monkeypatch.setattr(benches.session, "parity", parity)
     with pytest.raises(NotTimed, match="far off"):
         benches.time(BenchCase(case, "steady"))
 
@@ -258,7 +258,7 @@ def test_the_exhibit_shows_what_was_measured(tmp_path: Path) -> None:
     findings = Findings(
         figures=[figure],
         isolations=[Isolation("a", 1.04e-2, 1e-2, 1.1e-2, 1e-2)],
-        judged=Judged((1, 2, 3, 4), (0.1, 0.2, 0.3, 0.4)),
+        judged=JudgingTime((1, 2, 3, 4), (0.1, 0.2, 0.3, 0.4)),
         instructions=[callgrind.Instructions("a", 1000, 500)],
         machine=Machine(5e10, 1e10),
     )

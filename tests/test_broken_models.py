@@ -124,7 +124,7 @@ def test_the_cause_is_named_in_each(ran: Run, name: str, runtime: str) -> None:
     divergence = case["first_divergence"]
     assert cause in divergence["cause"]
     assert start in divergence["text"]
-    assert "it would pass from" in case["message"]
+    assert "it would pass with a budget of" in case["message"]
     row = next(row for row in divergence["tensors"] if row["leaves"])
     assert row["error"] > row["budget"]
     growth = divergence["growth"]

@@ -17,8 +17,8 @@ from harness.assurance.certificate.controls import control
 from harness.assurance.certificate.document import Certificate
 from harness.assurance.certificate.editing import edited
 from harness.assurance.certificate.emulation import private_copy
-from harness.assurance.certificate.fault import Control, Fault, Judged, Proof, judge
-from harness.assurance.certificate.readings import Reading, Ward
+from harness.assurance.certificate.fault import Control, Fault, JudgedFault, Proof, judge
+from harness.assurance.certificate.readings import InjectionBench, Reading
 from harness.checks import structure
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.pipeline.settings import Settings
@@ -28,7 +28,7 @@ from tests.reference.models import float_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 FAULTS = {fault.id: fault for fault in registry.faults()}
-KILLED = Judged("model", "a", "int8", "killed", (Reading("rule weights", 2.0),))
+KILLED = JudgedFault("model", "a", "int8", "killed", (Reading("rule weights", 2.0),))
 HELD = Control("square", 4, 0.5)
 GOOD = Certificate((KILLED,), (HELD,), (), 1.0)
 ONE_STEP = "model: one weight of input 2 +1 step (int8)"
@@ -40,8 +40,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ward(cache: Path) -> Iterator[Ward]:
-    found = Ward(Settings(2015, cache))
+def bench(cache: Path) -> Iterator[InjectionBench]:
+    found = InjectionBench(Settings(2015, cache))
     yield found
     found.close()
 
@@ -100,7 +100,7 @@ def test_each_reason_to_fail_is_named(certificate: Certificate, problem: str) ->
 
 
 def _fault(readings: Any, proof: Proof | None = None) -> Fault:
-    def examine(ward: Ward) -> list[Reading]:
+    def examine(bench: InjectionBench) -> list[Reading]:
         if isinstance(readings, Exception):
             raise readings
         return list(readings)
@@ -118,11 +118,11 @@ def _fault(readings: Any, proof: Proof | None = None) -> Fault:
         (ValueError("no such tensor"), None, "survived"),
         (
             [Reading("comparison", 0.5)],
-            Proof("bit for bit the same", lambda ward: ""),
+            Proof("bit for bit the same", lambda bench: ""),
             "equivalent",
         ),
-        ([Reading("comparison", 0.5)], Proof("the same", lambda ward: "they differ"), "unproved"),
-        ([Reading("rule")], Proof("the same", lambda ward: ""), "unproved"),
+        ([Reading("comparison", 0.5)], Proof("the same", lambda bench: "they differ"), "unproved"),
+        ([Reading("rule")], Proof("the same", lambda bench: ""), "unproved"),
     ],
 )
 def test_a_fault_is_judged_by_what_the_checks_say(
@@ -133,13 +133,13 @@ def test_a_fault_is_judged_by_what_the_checks_say(
 
 
 def test_a_healthy_subject_that_cannot_be_examined_is_an_alarm() -> None:
-    def broken(ward: Ward) -> list[Reading]:
+    def broken(bench: InjectionBench) -> list[Reading]:
         raise RuntimeError("no worker")
 
     nobody: Any = None
     assert "no worker" in control("square", broken, nobody).alarms[0].says
-    assert control("square", lambda ward: [Reading("rule x")], nobody).alarms
-    assert not control("square", lambda ward: [Reading("comparison", 0.9)], nobody).alarms
+    assert control("square", lambda bench: [Reading("rule x")], nobody).alarms
+    assert not control("square", lambda bench: [Reading("comparison", 0.9)], nobody).alarms
 
 
 # Real faults and real checks --------------------------------------------------------------------
@@ -163,38 +163,43 @@ SAMPLE = (
 
 
 @pytest.mark.parametrize("name", SAMPLE)
-def test_a_sample_of_the_faults_is_killed(ward: Ward, name: str) -> None:
-    found = judge(FAULTS[name], ward)
+def test_a_sample_of_the_faults_is_killed(bench: InjectionBench, name: str) -> None:
+    found = judge(FAULTS[name], bench)
     assert found.verdict == ("equivalent" if FAULTS[name].proof else "killed"), found
 
 
 def _disarm_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other check that looks at weights."""
-    monkeypatch.setattr(structure.causes, "differences", lambda case, material: [])
+    monkeypatch.setattr(structure.causes, "differences", lambda case, artifacts: [])
 
 
 def test_a_disarmed_check_lets_its_fault_survive(
-    ward: Ward, monkeypatch: pytest.MonkeyPatch
+    bench: InjectionBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(structure, "weight_findings", lambda content, weights: [])
     _disarm_the_audit(monkeypatch)
-    found = judge(FAULTS[ONE_STEP], ward)
+    found = judge(FAULTS[ONE_STEP], bench)
     assert found.verdict == "survived"
     assert "comparison on tflm" in found.note
 
 
-def test_a_check_that_cannot_run_kills_nothing(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_cannot_run_kills_nothing(
+    bench: InjectionBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(content: bytes, weights: Any) -> list[Finding]:
         raise RuntimeError("this check cannot run")
 
     monkeypatch.setattr(structure, "weight_findings", broken)
     _disarm_the_audit(monkeypatch)
-    found = judge(FAULTS[ONE_STEP], ward)
+    found = judge(FAULTS[ONE_STEP], bench)
     assert (found.verdict, "cannot run" in found.note) == ("survived", True)
 
 
 def test_the_command_fails_on_a_survivor_and_on_an_alarm(
-    ward: Ward, monkeypatch: pytest.MonkeyPatch, cache: Path, capsys: pytest.CaptureFixture[str]
+    bench: InjectionBench,
+    monkeypatch: pytest.MonkeyPatch,
+    cache: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     arguments = ["--only", ONE_STEP, "--cache", str(cache), "--jobs", "1"]
     always = Finding("weights", "error", "wrong, whatever it is")

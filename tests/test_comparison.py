@@ -26,13 +26,13 @@ def _diverged(comparison: Comparison, text: str) -> None:
 def test_equal_agrees_and_counts_what_it_compared(want: Array) -> None:
     found = compare([want], [want.copy()], [Allowed(1e-6)])
     assert found.result.agreed
-    assert (found.values, found.error, found.headroom) == (want.size, 0.0, 0.0)
+    assert (found.values, found.error, found.budget_used) == (want.size, 0.0, 0.0)
 
 
 def test_headroom_is_error_over_budget(want: Array) -> None:
     found = compare([want], [want + 5e-7], [Allowed(1e-6)])
     assert found.result.agreed
-    assert found.headroom == pytest.approx(0.5)
+    assert found.budget_used == pytest.approx(0.5)
 
 
 def test_a_negative_difference_counts_like_a_positive_one(want: Array) -> None:
@@ -107,7 +107,7 @@ def test_a_small_fault_that_is_everywhere_fails_by_its_root_mean_square(want: Ar
     """Each difference is within the largest allowed one, all of them together are not."""
     found = compare([want], [want + 0.01], [Allowed(0.02, 0.005)])
     _diverged(found, "root mean square of 0.01, budget 0.005")
-    assert (found.measure, found.headroom) == ("rms", pytest.approx(2.0))
+    assert (found.measure, found.budget_used) == ("rms", pytest.approx(2.0))
     got = want.copy()
     got[0, 0, 0, 0] += 0.01
     assert compare([want], [got], [Allowed(0.02, 0.005)]).result.agreed
@@ -140,7 +140,7 @@ def test_all_values_are_counted_and_the_worst_is_told(want: Array) -> None:
     found = compare([want, more], [want + 0.1, more + 0.2], [Allowed(1.0), Allowed(1.0)])
     assert found.values == want.size + more.size
     assert (found.error, found.budget) == (pytest.approx(0.2), 1.0)
-    assert (found.headroom, found.measure) == (pytest.approx(0.2), "largest")
+    assert (found.budget_used, found.measure) == (pytest.approx(0.2), "largest")
     first = compare([want, more], [want + 0.3, more + 0.2], [Allowed(1.0), Allowed(1.0)])
     assert first.error == pytest.approx(0.3)
 
@@ -149,14 +149,16 @@ def test_a_budget_that_is_just_met_is_met() -> None:
     want = np.array([[0.0, 1.0]])
     found = compare([want], [want + 0.5], [Allowed(0.5, 0.5)])
     assert found.result.agreed
-    assert (found.headroom, found.measure) == (1.0, "largest")
-    _diverged(compare([want], [want + 0.5], [Allowed(0.25, 1.0)]), "it would pass from 0.5 on")
+    assert (found.budget_used, found.measure) == (1.0, "largest")
+    _diverged(
+        compare([want], [want + 0.5], [Allowed(0.25, 1.0)]), "it would pass with a budget of 0.5"
+    )
 
 
 def test_no_budget_and_no_error_is_no_headroom() -> None:
     want = np.array([[0.0, 1.0]])
-    assert compare([want], [want.copy()], [Allowed(0.0, 0.0)]).headroom == 0.0
-    assert compare([want], [want + 1], [Allowed(0.0, 0.0)]).headroom == float("inf")
+    assert compare([want], [want.copy()], [Allowed(0.0, 0.0)]).budget_used == 0.0
+    assert compare([want], [want + 1], [Allowed(0.0, 0.0)]).budget_used == float("inf")
 
 
 def test_one_value_is_a_comparison() -> None:
@@ -190,7 +192,7 @@ def test_a_range_that_does_not_fit_its_type_is_no_constant() -> None:
 def test_the_output_nearest_to_its_budget_is_told_wherever_it_is(want: Array) -> None:
     for order in ((0.0, 0.5, 0.25), (0.25, 0.0, 0.5), (0.5, 0.25, 0.0)):
         found = compare([want] * 3, [want + by for by in order], [Allowed(1.0)] * 3)
-        assert (found.error, found.headroom) == (pytest.approx(0.5), pytest.approx(0.5))
+        assert (found.error, found.budget_used) == (pytest.approx(0.5), pytest.approx(0.5))
         assert found.values == 3 * want.size
     found = compare([want] * 2, [want + 0.5, want + 0.5], [Allowed(1.0, 0.75), Allowed(0.6)])
     assert (found.measure, found.budget) == ("largest", 0.6)
@@ -204,7 +206,7 @@ def test_what_cannot_be_an_answer_is_told_in_these_words(want: Array) -> None:
     ):
         found = compare([expected], [got], [Allowed(1.0)])
         assert (found.result.message, found.values) == (words, 0)
-        assert found.error is found.budget is found.headroom is None
+        assert found.error is found.budget is found.budget_used is None
 
 
 def test_the_expectation_itself_must_be_finite(want: Array) -> None:

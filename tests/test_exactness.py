@@ -222,14 +222,14 @@ def test_floats_are_held_to_their_budgets() -> None:
     allowed = tuple(np.full(value.shape, 0.5) for value in values)
     within = Expected(values, "budget", allowed)
     half = compare_operator(FOUND, 0, within, _run({0: lambda a: a + 0.25, 1: lambda a: a - 0.5}))
-    assert (half.mismatches, half.headroom, half.largest, half.proven) == (0, 1.0, 0.5, True)
+    assert (half.mismatches, half.budget_used, half.largest, half.proven) == (0, 1.0, 0.5, True)
     over = compare_operator(FOUND, 0, within, _run({2: lambda a: a + 1.0}))
-    assert (over.mismatches, over.headroom) == (8, 2.0)
+    assert (over.mismatches, over.budget_used) == (8, 2.0)
     lost = compare_operator(FOUND, 0, within, _run({2: lambda a: a * np.nan}))
-    assert (lost.mismatches, lost.headroom, lost.largest) == (8, np.inf, np.inf)
+    assert (lost.mismatches, lost.budget_used, lost.largest) == (8, np.inf, np.inf)
     none = Expected(values, "budget", tuple(np.zeros(value.shape) for value in values))
-    assert compare_operator(FOUND, 0, none, _run()).headroom == 0.0
-    assert compare_operator(FOUND, 0, none, _run({0: lambda a: a + 1})).headroom == np.inf
+    assert compare_operator(FOUND, 0, none, _run()).budget_used == 0.0
+    assert compare_operator(FOUND, 0, none, _run({0: lambda a: a + 1})).budget_used == np.inf
 
 
 def test_not_a_number_is_never_exact() -> None:

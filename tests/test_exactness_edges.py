@@ -65,7 +65,7 @@ def test_nothing_within_a_budget_is_no_proof() -> None:
     empty = tuple(np.zeros((0, 2, 3)) for _ in range(3))
     run = OperatorRun(None, empty[:1], empty[1:])
     found = compare_operator(found_lstm(), 0, Expected(empty, "budget", empty), run)
-    assert (found.problem, found.headroom) == ("nothing was compared", 0.0)
+    assert (found.problem, found.budget_used) == ("nothing was compared", 0.0)
 
 
 def test_infinity_is_infinitely_far_off() -> None:

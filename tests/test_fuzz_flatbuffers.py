@@ -16,7 +16,7 @@ from harness.assurance.fuzz import report
 from harness.assurance.fuzz.corruption import KINDS, Healthy, corrupted, healthy
 from harness.assurance.fuzz.run import Result, Told, fuzz
 from harness.assurance.fuzz.targets import Ended
-from harness.flatbuffer.graph_builder import Graph
+from harness.flatbuffer.graph_builder import GraphBuilder
 from harness.flatbuffer.schema import pack, unpack
 from harness.report import exhibits
 from harness.support import leak_check
@@ -29,7 +29,7 @@ COUNT = 84
 
 @pytest.fixture(scope="module")
 def base() -> Healthy:
-    graph = Graph()
+    graph = GraphBuilder()
     x = graph.tensor("x", (1, 4), "float32")
     w = graph.tensor("w", (2, 4), "float32", data=np.arange(8, dtype=np.float32).reshape(2, 4))
     y = graph.tensor("y", (1, 2), "float32")

@@ -75,7 +75,7 @@ def test_a_healthy_model_passes_with_everything_executed(
     for case in found.report["cases"]:
         if case["suite"] == "test_parity":
             assert case["values"] == 6 * 2
-            assert 0 <= case["headroom"] <= 1
+            assert 0 <= case["budget_used"] <= 1
 
 
 @pytest.mark.parametrize("name", ["small.h5", "saved", "unknown.keras", "words.keras"])

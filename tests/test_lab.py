@@ -18,7 +18,7 @@ from harness.pipeline import pipeline
 from harness.pipeline.cases import Case
 from harness.pipeline.settings import Settings
 from harness.session import session as lab_module
-from harness.session.session import Lab
+from harness.session.session import Session
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
 
@@ -61,20 +61,20 @@ class _Mortal(Interpreters):
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    found = Lab(Settings(seed=1, cache=tmp_path))
+def session(tmp_path: Path) -> Iterator[Session]:
+    found = Session(Settings(seed=1, cache=tmp_path))
     yield found
     found.close()
 
 
 def test_a_runtime_that_dies_costs_its_own_case_only(
-    lab: Lab, models: Path, monkeypatch: pytest.MonkeyPatch
+    session: Session, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "Interpreters", _Mortal)
     subject = Subject("small.h5", "keras", path=models / "small.h5")
     recipe = RECIPES["float32"]
     outcomes = {
-        name: measure_parity(Case("test_parity", subject, recipe, runtime), lab).result
+        name: measure_parity(Case("test_parity", subject, recipe, runtime), session).result
         for name, runtime in RUNTIMES.items()
     }
     dead = outcomes.pop("tflm")
@@ -84,7 +84,7 @@ def test_a_runtime_that_dies_costs_its_own_case_only(
 
 
 def test_a_bench_that_cannot_be_made_fails_its_cases_and_hangs_none(
-    lab: Lab, models: Path, monkeypatch: pytest.MonkeyPatch
+    session: Session, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*arguments: object) -> None:
         raise OSError("no bench today")
@@ -93,21 +93,23 @@ def test_a_bench_that_cannot_be_made_fails_its_cases_and_hangs_none(
     for name in ("small.h5", "gru.keras"):
         subject = Subject(name, "keras", path=models / name)
         with pytest.raises(OSError, match="no bench today"):
-            measure_conversion(Case("test_conversion", subject, RECIPES["float32"]), lab)
+            measure_conversion(Case("test_conversion", subject, RECIPES["float32"]), session)
 
 
-def test_a_missing_python_refuses_and_says_so(lab: Lab, models: Path) -> None:
-    lab.light.python = "/nowhere/python"
+def test_a_missing_python_refuses_and_says_so(session: Session, models: Path) -> None:
+    session.light.python = "/nowhere/python"
     subject = Subject("fused.tflite", "tflite", path=models / "fused.tflite")
-    outcome = measure_conversion(Case("test_conversion", subject, AS_CONVERTED), lab).result
+    outcome = measure_conversion(Case("test_conversion", subject, AS_CONVERTED), session).result
     assert outcome.outcome is Outcome.REFUSED
     assert "/nowhere/python" in outcome.message
 
 
-def test_the_time_is_accounted_for(lab: Lab, models: Path) -> None:
+def test_the_time_is_accounted_for(session: Session, models: Path) -> None:
     subject = Subject("small.h5", "keras", path=models / "small.h5")
-    measure_conversion(Case("test_conversion", subject, RECIPES["float32"]), lab)
+    measure_conversion(Case("test_conversion", subject, RECIPES["float32"]), session)
     kinds = {"import", "build", "convert", "invoke", "structure", "oracle", "idle", "threads"}
-    assert kinds <= set(lab.seconds)
-    assert lab.seconds["idle"] >= lab.seconds["convert"]  # the test waited for its conversion
-    assert 0 < lab.seconds["processor convert"] <= 2 * lab.seconds["convert"]
+    assert kinds <= set(session.seconds)
+    assert (
+        session.seconds["idle"] >= session.seconds["convert"]
+    )  # the test waited for its conversion
+    assert 0 < session.seconds["processor convert"] <= 2 * session.seconds["convert"]

@@ -15,12 +15,12 @@ from fixtures.recipes import RECIPES
 from fixtures.runtimes import RUNTIMES
 from harness.laws.cases import LAWS, LawCase, cases_of
 from harness.laws.models import Inapplicable
-from harness.laws.runner import Workbench
+from harness.laws.runner import LawRunner
 from harness.laws.scripted_models import Action, Feed, Reset, Trace
 from harness.laws.search import search
 from harness.pipeline.cases import Case
 from harness.pipeline.selection import select
-from harness.session.session import Lab
+from harness.session.session import Session
 
 ROOT = Path(__file__).resolve().parents[1]
 STATE = {"resetting", "allocating"}
@@ -51,8 +51,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def workbench(lab: Lab) -> Iterator[Workbench]:
-    found = Workbench(lab)
+def law_runner(session: Session) -> Iterator[LawRunner]:
+    found = LawRunner(session)
     yield found
     found.close()
 
@@ -64,12 +64,12 @@ def _cases(made: Path, model: str, recipe: str, runtime: str) -> list[LawCase]:
 
 @pytest.mark.parametrize(("model", "recipe", "runtime", "laws"), EXAMINED)
 def test_the_laws_with_a_premise_are_examined_and_hold(
-    workbench: Workbench, made: Path, model: str, recipe: str, runtime: str, laws: set[str]
+    law_runner: LawRunner, made: Path, model: str, recipe: str, runtime: str, laws: set[str]
 ) -> None:
     examined = set()
     for case in _cases(made, model, recipe, runtime):
         try:
-            found, meter = workbench.examined(case, None, None)
+            found, meter = law_runner.examined(case, None, None)
         except Inapplicable:
             continue
         assert found.result.agreed, f"{case.id}: {found.result}"
@@ -79,31 +79,33 @@ def test_the_laws_with_a_premise_are_examined_and_hold(
     assert examined == laws
 
 
-def test_a_model_that_does_not_run_is_told_once(workbench: Workbench, made: Path, lab: Lab) -> None:
+def test_a_model_that_does_not_run_is_told_once(
+    law_runner: LawRunner, made: Path, session: Session
+) -> None:
     """By its parity case, where this session has that; else by the law itself."""
     (case,) = [c for c in _cases(made, "gru", "int8", "tflite") if c.law == "resetting"]
-    alone, _ = workbench.examined(case, None, None)
+    alone, _ = law_runner.examined(case, None, None)
     assert alone.result.outcome.value == "crashed"
     parity = Case("test_parity", case.subject, RECIPES["int8"], RUNTIMES["tflite"])
-    together = Workbench(lab, [parity])
+    together = LawRunner(session, [parity])
     with pytest.raises(Inapplicable, match="parity suite"):
         together.examined(case, None, None)
     together.close()
 
 
-def test_a_state_that_goes_on_is_what_streaming_asks_for(workbench: Workbench, made: Path) -> None:
+def test_a_state_that_goes_on_is_what_streaming_asks_for(law_runner: LawRunner, made: Path) -> None:
     """The premise is no pass: a system that starts anew with every invoke breaks the law."""
     (case,) = [c for c in _cases(made, "steps", "float32", "tflite") if c.law == "carrying"]
-    specimen = workbench.specimen(case)
+    specimen = law_runner.specimen(case)
 
     class Forgets:
-        traits = specimen.system.traits
-        real = staticmethod(specimen.system.real)
+        traits = specimen.scripted.traits
+        real = staticmethod(specimen.scripted.real)
 
-        def play(self, script: Sequence[Action]) -> Trace:
+        def run_script(self, script: Sequence[Action]) -> Trace:
             anew = [[Reset(), a] if isinstance(a, Feed) else [a] for a in script]
-            return specimen.system.play(list(chain.from_iterable(anew)))
+            return specimen.scripted.run_script(list(chain.from_iterable(anew)))
 
-    broken = search(LAWS["carrying"], replace(specimen, system=Forgets()))
+    broken = search(LAWS["carrying"], replace(specimen, scripted=Forgets()))
     assert not broken.result.agreed
     assert "not the oracle's value" in broken.result.message

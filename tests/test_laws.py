@@ -22,7 +22,7 @@ from harness.laws.cases import LAWS, LawCase, judge
 from harness.laws.examples import LABELS, signal
 from harness.laws.law import Specimen, diverged
 from harness.laws.oracles import Prediction, Remembered
-from harness.laws.scripted_models import Feed, Fresh, System, Trace, Traits
+from harness.laws.scripted_models import Feed, Fresh, ScriptedModel, Trace, Traits
 from harness.laws.search import examine, search, try_one
 from harness.workers.answers import Failure
 from harness.workers.client import Worker
@@ -84,13 +84,13 @@ def specimen(kind: str, fault: type[Lstm] = Lstm, law: str = "") -> Specimen:
     made: Any = fault
     if kind == "bidirectional" and fault is Lstm:
         made = faulty.Bidirectional
-    system = made(traits, masked=kind == "masked", backwards=kind == "backwards")
+    scripted = made(traits, masked=kind == "masked", backwards=kind == "backwards")
     plain, one = replace(traits, batch=1, memory="none"), faulty.weights()
-    partners: tuple[System, ...] = (Lstm(plain, one), Lstm(plain, faulty.weights(6)))
-    clip = 0.0 if law == "unclipped" else system.cell_clip
+    partners: tuple[ScriptedModel, ...] = (Lstm(plain, one), Lstm(plain, faulty.weights(6)))
+    clip = 0.0 if law == "unclipped" else scripted.cell_clip
     oracle = _oracle(clip)
     directed = kind in ("transposed", "backwards", "bidirectional", "unrolled", "batch")
-    return Specimen(system, None if directed else oracle, partners)
+    return Specimen(scripted, None if directed else oracle, partners)
 
 
 class _Exact:
@@ -156,8 +156,8 @@ def test_an_end_inside_native_code_shrinks_as_any_other(kind: Outcome) -> None:
         return StepResult(Phase.INVOKE, kind, "the worker is gone") if length > 2 else None
 
     found = specimen("carried")
-    system = faulty.Ends(found.system.traits, how=how)
-    examined = search(LAWS["lengths"], replace(found, system=system), most=50)
+    scripted = faulty.Ends(found.scripted.traits, how=how)
+    examined = search(LAWS["lengths"], replace(found, scripted=scripted), most=50)
     assert examined.result.outcome is kind
     assert examined.example == {"visits": [[3, "zeros", False]]}
 
@@ -190,9 +190,9 @@ def drill() -> Iterator[Worker]:
 @pytest.mark.parametrize(("op", "kind"), [("die", Outcome.CRASHED), ("hang", Outcome.HUNG)])
 def test_a_real_crash_or_hang_shrinks_too(drill: Worker, op: str, kind: Outcome) -> None:
     found = specimen("carried")
-    system = InAWorker(found.system.traits)
-    system.worker, system.op = drill, op
-    examined = search(LAWS["lengths"], replace(found, system=system), most=30)
+    scripted = InAWorker(found.scripted.traits)
+    scripted.worker, scripted.op = drill, op
+    examined = search(LAWS["lengths"], replace(found, scripted=scripted), most=30)
     assert examined.result.outcome is kind
     assert examined.example == {"visits": [[3, "zeros", False]]}
 
@@ -203,7 +203,7 @@ def test_a_law_that_compared_nothing_does_not_pass() -> None:
             return super().answer(x)[:0]
 
     found = specimen("none")
-    silent = replace(found, system=Silent(found.system.traits))
+    silent = replace(found, scripted=Silent(found.scripted.traits))
     assert not search(LAWS["allocating"], silent, most=10).result.agreed
 
 
@@ -302,7 +302,7 @@ def test_different_labels_are_different_signals() -> None:
 
 def test_a_script_that_ends_early_names_its_action() -> None:
     found = specimen("fixed")
-    trace = found.system.play([Fresh(4), Feed(np.zeros((1, 3, FEATURES)))])
+    trace = found.scripted.run_script([Fresh(4), Feed(np.zeros((1, 3, FEATURES)))])
     assert isinstance(trace, Trace)
     assert trace.ended is not None
     assert (trace.at, trace.ended.outcome) == (1, Outcome.REFUSED)

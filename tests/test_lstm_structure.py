@@ -17,7 +17,7 @@ from harness.conversion.inspection import inspect
 from harness.conversion.recurrent_layers import Recurrent
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.flatbuffer.structure import Structure
-from harness.quantization.scale_predictions import OperatorBench, foretell
+from harness.quantization.scale_predictions import OperatorBench, predict
 from harness.quantization.scale_rules import quantization_findings
 from harness.structure.findings import errors
 from harness.structure.lstm_contract import contract_findings
@@ -145,7 +145,7 @@ def test_forms_that_tflm_refuses_are_foretold_and_refused(
 ) -> None:
     lstm = OperatorLstm(float_weights(3, units=UNITS, **{what: True}), 4, 1)  # type: ignore[arg-type]
     found = contract_findings(Structure(read(lstm)))
-    assert any(finding.foretells.get("tflm") == "refuses" for finding in found)
+    assert any(finding.predicts.get("tflm") == "refuses" for finding in found)
     x = np.random.default_rng(3).normal(size=(1, 4, 3)).astype(np.float32)
     answer, ended = bench.run(build(lstm).content, x, "tflm")
     assert answer is None
@@ -248,7 +248,7 @@ def test_what_a_scale_fault_foretells_comes_true(
     batch, time = x.shape[:2]
     findings = quantization_findings(Structure(read(OperatorLstm(model, time, batch))))
     rules = [f for f in findings if f.rule in ("hidden-scale", "cell-scale")]
-    assert {name for finding in rules for name in finding.foretells} == wrong
+    assert {name for finding in rules for name in finding.predicts} == wrong
     said, parted = bench.examine(model, x)
     assert {name for name, one in said.items() if one.wrong} == wrong
     assert parted == dict.fromkeys(bench.runtimes, "")
@@ -263,7 +263,7 @@ def _calm(model: Any) -> Any:
 def test_an_answer_that_is_not_the_oracles_is_seen(bench: OperatorBench) -> None:
     model = _calm(integer_model(10, units=UNITS))
     x = integer_input(11, model)
-    said = foretell(model, x)
+    said = predict(model, x)
     content = build(OperatorLstm(model, x.shape[1], x.shape[0])).content
     for runtime in bench.runtimes:
         answer = said[runtime].answer
@@ -292,7 +292,7 @@ def test_what_becomes_of_a_zero_point_that_should_be_0(
     document = read(OperatorLstm(model, time, batch))
     _tensor(document, number)["zero_point"] = [1]
     (finding,) = quantization_findings(Structure(document))
-    assert (finding.rule, finding.level, finding.foretells) == ("zero-point", "error", {})
+    assert (finding.rule, finding.level, finding.predicts) == ("zero-point", "error", {})
     for runtime in bench.runtimes:
         plain, got = (bench.run(c, x, runtime)[0] for c in (content, changed))
         assert plain is not None

@@ -17,7 +17,7 @@ from harness.device.macs import Macs, count_macs
 from harness.flatbuffer.schema import pack, unpack
 from harness.flatbuffer.structure import Structure
 from harness.pipeline.cases import Case
-from harness.session.session import Lab
+from harness.session.session import Session
 
 Shape = Sequence[int]
 
@@ -126,11 +126,11 @@ def test_an_unknown_operator_leaves_no_sum() -> None:
     assert _one("a custom operator", [(3,)], (3,)).total is None
 
 
-def _converted(lab: Lab, variant: Variant) -> tuple[Structure, bytes]:
+def _converted(session: Session, variant: Variant) -> tuple[Structure, bytes]:
     subject = Subject(variant.name, "catalogue", variant=variant)
     case = Case("test_resources", subject, RECIPES["float32"])
-    lab.prefetch([case])
-    conversion = lab.material(case).conversion
+    session.prefetch([case])
+    conversion = session.artifacts(case).conversion
     assert conversion.structure is not None, conversion.result
     assert conversion.data is not None
     return conversion.structure, conversion.data.tobytes()
@@ -142,7 +142,7 @@ def _variant(name: str, steps: int = 6, **config: Any) -> Variant:
     return Variant(name, name, (Input("x", (steps, 3)),), (node,), ("lstm_1",), fusion="fused")
 
 
-def test_fused_loop_and_unrolled_have_the_same_work(lab: Lab) -> None:
+def test_fused_loop_and_unrolled_have_the_same_work(session: Session) -> None:
     """Three forms of one LSTM through three formulas: an operator, a body times its trips, and
     the steps written out, of which the first has no recurrent product."""
     expected = 6 * 4 * 5 * (3 + 5)
@@ -151,15 +151,15 @@ def test_fused_loop_and_unrolled_have_the_same_work(lab: Lab) -> None:
         ("while", {"use_bias": False}, 0),
         ("unrolled", {"unroll": True}, 4 * 5 * 5),
     ):
-        structure, content = _converted(lab, _variant(f"macs-{form}", **config))
+        structure, content = _converted(session, _variant(f"macs-{form}", **config))
         assert structure.fusion == form
         found = count_macs(structure, content)
         assert found.total == expected - missing, form
 
 
-def test_a_loop_whose_end_is_not_known_leaves_no_sum(lab: Lab) -> None:
+def test_a_loop_whose_end_is_not_known_leaves_no_sum(session: Session) -> None:
     """The bound of the loop becomes a variable: then nobody can tell how often it runs."""
-    structure, content = _converted(lab, _variant("macs-loop", use_bias=False))
+    structure, content = _converted(session, _variant("macs-loop", use_bias=False))
     assert count_macs(structure, content).total == 6 * 4 * 5 * 8
     model = unpack(content)
     (loop,) = [
@@ -177,7 +177,7 @@ def test_a_loop_whose_end_is_not_known_leaves_no_sum(lab: Lab) -> None:
     assert "number of steps" in found.problem
 
 
-def test_the_digits_model(lab: Lab) -> None:
+def test_the_digits_model(session: Session) -> None:
     """28 steps of 4 gates of 20 units on 28 + 20 values, then 560 values to 10 classes."""
-    found = count_macs(*_converted(lab, VARIANTS["digits"]))
+    found = count_macs(*_converted(session, VARIANTS["digits"]))
     assert found.total == 28 * 4 * 20 * (28 + 20) + 560 * 10

@@ -15,8 +15,8 @@ from fixtures.recipes import RECIPES
 from harness.device.op_resolver import op_resolver, resolver_lines
 from harness.flatbuffer.quantization_table import quantization_table
 from harness.flatbuffer.structure import Structure
-from harness.structure.recipe_rules import promise_findings
-from harness.structure.tflm_compatibility import PATH, micro_findings, operators
+from harness.structure.recipe_rules import recipe_findings
+from harness.structure.tflm_compatibility import PATH, operators, tflm_findings
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
 from tests.test_fusion import _fused, _loop
@@ -98,39 +98,39 @@ def _hybrid(document: dict[str, Any]) -> None:
     ],
 )
 def test_each_cause_is_named(
-    fault: Callable[[dict[str, Any]], None], rule: str, foretold: str
+    fault: Callable[[dict[str, Any]], None], rule: str, predicted: str
 ) -> None:
     document = _fused()
-    assert micro_findings(Structure(document), [(1, 5, 3)]) == []
+    assert tflm_findings(Structure(document), [(1, 5, 3)]) == []
     fault(document)
-    (finding,) = micro_findings(Structure(document), [(1, 5, 3)])
-    assert (finding.rule, finding.foretells) == (rule, {"tflm": foretold})
+    (finding,) = tflm_findings(Structure(document), [(1, 5, 3)])
+    assert (finding.rule, finding.predicts) == (rule, {"tflm": predicted})
 
 
 def test_an_open_size_of_one_is_no_trouble() -> None:
     document = _fused()
     _open(0)(document)
-    assert micro_findings(Structure(document), [(1, 5, 3)]) == []
+    assert tflm_findings(Structure(document), [(1, 5, 3)]) == []
 
 
 def test_a_loop_that_collects_every_output_is_foretold() -> None:
     document = _loop()
-    assert micro_findings(Structure(document)) == []
+    assert tflm_findings(Structure(document)) == []
     body = document["subgraphs"][1]
     body["operators"].append(
         {"name": "SLICE", "inputs": [1, 1, 1], "outputs": [1], "intermediates": [], "options": {}}
     )
-    (finding,) = micro_findings(Structure(document))
-    assert finding.foretells == {"tflm": "hangs or wrong"}
+    (finding,) = tflm_findings(Structure(document))
+    assert finding.predicts == {"tflm": "hangs or wrong"}
 
 
 def test_float_islands_are_named() -> None:
     document = _fused()
-    assert promise_findings(Structure(document), RECIPES["float32"]) == []
-    (finding,) = promise_findings(Structure(document), RECIPES["int8"])
+    assert recipe_findings(Structure(document), RECIPES["float32"]) == []
+    (finding,) = recipe_findings(Structure(document), RECIPES["int8"])
     assert finding.rule == "not-quantised"
     _add("QUANTIZE")(document)
-    (finding,) = promise_findings(Structure(document), RECIPES["int8"])
+    (finding,) = recipe_findings(Structure(document), RECIPES["int8"])
     assert finding.rule == "float-island"
     assert "UNIDIRECTIONAL_SEQUENCE_LSTM (y)" in finding.message
 
@@ -139,8 +139,8 @@ def test_resource_states_are_named() -> None:
     document = _fused()
     _add("READ_VARIABLE")(document)
     _add("ASSIGN_VARIABLE")(document)
-    (finding,) = promise_findings(Structure(document), RECIPES["float32"])
-    assert finding.foretells == {"tflite": "wrong"}
+    (finding,) = recipe_findings(Structure(document), RECIPES["float32"])
+    assert finding.predicts == {"tflite": "wrong"}
 
 
 def test_the_table_shows_scale_zero_point_and_range() -> None:

@@ -22,7 +22,7 @@ from harness.operators.agreement import beyond_one_rounding
 from harness.operators.exactness import Exactness, compare_operator, expected_of
 from harness.operators.examination import Examined
 from harness.report.oracle_counts import oracle_counts
-from harness.session.session import Lab
+from harness.session.session import Session
 from reference.attribution import attribute
 from reference.lstm.integer import lstm_integer
 from reference.lstm.integer_weights import IntegerLstm
@@ -40,9 +40,11 @@ def _part(model: IntegerLstm, drawn: int = 0) -> Part:
 
 
 @pytest.mark.parametrize("runtime", NATIVE, ids=lambda runtime: runtime.name)
-def test_the_right_profile_is_exact_and_the_other_one_is_caught(lab: Lab, runtime: Any) -> None:
+def test_the_right_profile_is_exact_and_the_other_one_is_caught(
+    session: Session, runtime: Any
+) -> None:
     part = _part(integer_model(3))
-    run = lab.operators.run(runtime, part.content, part.arrays, part.states)
+    run = session.operators.run(runtime, part.content, part.arrays, part.states)
     right = expected_of(part.found, runtime, part.inputs)
     wrong = expected_of(part.found, NATIVE[runtime.name == "tflite"], part.inputs)
     found = compare_operator(part.found, 0, right, run)
@@ -54,9 +56,9 @@ def test_the_right_profile_is_exact_and_the_other_one_is_caught(lab: Lab, runtim
 
 
 @pytest.mark.parametrize("place", ["output", "hidden", "cell"])
-def test_one_wrong_value_anywhere_is_caught(lab: Lab, place: str) -> None:
+def test_one_wrong_value_anywhere_is_caught(session: Session, place: str) -> None:
     part = _part(integer_model(4))
-    run = lab.operators.run(NATIVE[1], part.content, part.arrays, part.states)
+    run = session.operators.run(NATIVE[1], part.content, part.arrays, part.states)
     arrays = {"output": run.outputs[0], "hidden": run.states[0], "cell": run.states[1]}
     arrays[place].flat[-1] += 1
     changed = OperatorRun(None, (arrays["output"],), (arrays["hidden"], arrays["cell"]))
@@ -68,7 +70,7 @@ def test_one_wrong_value_anywhere_is_caught(lab: Lab, place: str) -> None:
 
 @pytest.mark.parametrize("name", ["op-plain", "op-int8"])
 @pytest.mark.parametrize("fault", ["swapped gates", "no bias", "reversed time", "no reset"])
-def test_a_named_fault_in_an_operator_diverges(lab: Lab, name: str, fault: str) -> None:
+def test_a_named_fault_in_an_operator_diverges(session: Session, name: str, fault: str) -> None:
     """The fault is made in the model or in how it is run; the specification stays."""
     ready = prepared(name)
     content, inputs, carry = ready.content, ready.inputs, ready.carry
@@ -90,11 +92,11 @@ def test_a_named_fault_in_an_operator_diverges(lab: Lab, name: str, fault: str) 
             parameters = replace(parameters, input_kernel=swapped)
         content = build(OperatorLstm(parameters, 12, 2)).content
     for runtime in NATIVE:
-        run = lab.operators.run(runtime, content, [inputs], ready.states, carry=carry)
+        run = session.operators.run(runtime, content, [inputs], ready.states, carry=carry)
         assert run.result is None
         measured = judged(ready, runtime, run)
         assert measured.result.outcome.value == "diverged", (runtime.name, fault)
-        healthy = lab.operators.run(runtime, ready.content, [ready.inputs], ready.states)
+        healthy = session.operators.run(runtime, ready.content, [ready.inputs], ready.states)
         assert judged(ready, runtime, healthy).result.agreed
 
 
@@ -175,7 +177,7 @@ def test_two_roundings_differ_by_one_step_at_most() -> None:
     assert "NaN" in beyond_one_rounding(real, real)
 
 
-def test_an_inner_tensor_becomes_an_output_and_a_part_gets_its_real_input(lab: Lab) -> None:
+def test_an_inner_tensor_becomes_an_output_and_a_part_gets_its_real_input(session: Session) -> None:
     content = build(OperatorLstm(float_weights(1), 9, 4)).content
     (found,) = lstm_operators(content)
     assert read_by_lstms(content) == [found.input]
@@ -184,7 +186,7 @@ def test_an_inner_tensor_becomes_an_output_and_a_part_gets_its_real_input(lab: L
     (part,) = parts(content, {found.input: x}, 0)
     assert part.drawn == 0
     for runtime in NATIVE:
-        run = lab.operators.run(runtime, part.content, part.arrays, part.states)
+        run = session.operators.run(runtime, part.content, part.arrays, part.states)
         found_exact = compare_operator(
             part.found, 0, expected_of(part.found, runtime, part.inputs), run
         )
@@ -192,8 +194,8 @@ def test_an_inner_tensor_becomes_an_output_and_a_part_gets_its_real_input(lab: L
     assert parts(content, {}, 0) == []
 
 
-def test_a_crash_in_an_operator_is_a_value(lab: Lab) -> None:
-    run = lab.operators.run(NATIVE[1], b"\0" * 64, [np.zeros((1, 1), np.int8)])
+def test_a_crash_in_an_operator_is_a_value(session: Session) -> None:
+    run = session.operators.run(NATIVE[1], b"\0" * 64, [np.zeros((1, 1), np.int8)])
     assert run.result is not None
     assert not run.result.agreed
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fixtures.outcomes import Outcome, Phase, StepResult
 from fixtures.runtimes import RUNTIMES
 from harness.execution.operator_runs import OperatorRun
-from harness.flatbuffer.graph_builder import Graph
+from harness.flatbuffer.graph_builder import GraphBuilder
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.flatbuffer.lstm_reader import lstm_operators
 from harness.flatbuffer.schema import pack, unpack
@@ -30,7 +30,7 @@ TFLITE, MICRO = RUNTIMES["tflite"], RUNTIMES["tflm"]
 
 def _chain() -> bytes:
     """TANH, then LOGISTIC of it beside the input: int8."""
-    graph = Graph()
+    graph = GraphBuilder()
     x = graph.tensor("x", [1, 4], "int8", 0.02)
     a = graph.tensor("a", [1, 4], "int8", 2.0**-7)
     b = graph.tensor("b", [1, 4], "int8", 2.0**-8, -128)
@@ -161,7 +161,7 @@ def test_the_operators_alone_are_what_is_run() -> None:
 
 
 def test_a_constant_is_never_an_input_of_an_operator() -> None:
-    graph = Graph()
+    graph = GraphBuilder()
     x = graph.tensor("x", [1, 1], "int8", 0.02)
     one = graph.tensor("one", [1, 1], "int8", 0.02, data=np.array([[1]], np.int8))
     y = graph.tensor("y", [1, 1], "int8", 0.02)

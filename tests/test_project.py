@@ -151,12 +151,12 @@ def test_the_baseline_is_stored_held_and_breaks_what_is_worse(
     only = ("-k", "parity", "--recipe=int8", "--runtime=tflm", f"--baseline={path}")
     assert run(*only, "--update-baseline").status == 0
     stored = json.loads(path.read_text())
-    assert stored["cases"][0]["headroom"] > 0
+    assert stored["cases"][0]["budget_used"] > 0
     assert run(*only).status == 0
     better = copy.deepcopy(stored)
     (key,) = better["flatbuffers"]
     better["flatbuffers"][key]["bytes"] -= 1
-    better["cases"][0]["headroom"] /= 100
+    better["cases"][0]["budget_used"] /= 100
     path.write_text(json.dumps(better))
     found = run(*only)
     assert found.status == 1
@@ -189,10 +189,10 @@ def test_updating_keeps_the_cases_that_the_run_did_not_have(
     ("change", "text"),
     [
         ({"outcome": "refused", "phase": "load"}, "refused in load, was agreed"),
-        ({"headroom": 0.2}, "error ÷ budget 0.2, was 0.1"),
+        ({"budget_used": 0.2}, "error ÷ budget 0.2, was 0.1"),
         ({"resources": {"arena_bytes": 116}}, "arena 116 bytes, was 100"),
         ({"resources": {"flatbuffer_bytes": 11}}, "flatbuffer 11 bytes, was 10"),
-        ({"headroom": 0.12, "seconds": {"load": 9.0}}, ""),
+        ({"budget_used": 0.12, "seconds": {"load": 9.0}}, ""),
     ],
 )
 def test_what_is_worse_than_the_baseline(change: dict[str, Any], text: str) -> None:

@@ -30,7 +30,7 @@ CASE: dict[str, Any] = {
     "error": 0.001,
     "budget": 0.01,
     "budget_rule": "rule",
-    "headroom": 0.1,
+    "budget_used": 0.1,
     "values": 80,
     "accuracy": None,
     "message": "",
@@ -98,9 +98,9 @@ def test_a_report_is_written_whole_and_is_valid(tmp_path: Path) -> None:
 
 def test_infinity_is_written_as_null(tmp_path: Path) -> None:
     path = tmp_path / "conformance.json"
-    report.write(_document({**FAILED, "headroom": float("inf"), "error": float("nan")}), path)
+    report.write(_document({**FAILED, "budget_used": float("inf"), "error": float("nan")}), path)
     (case,) = json.loads(path.read_text())["cases"]
-    assert case["headroom"] is None
+    assert case["budget_used"] is None
     assert case["error"] is None
 
 
@@ -116,7 +116,7 @@ def test_a_document_of_another_form_is_refused(tmp_path: Path, change: dict[str,
 
 def test_a_missing_key_is_refused(tmp_path: Path) -> None:
     case = copy.deepcopy(CASE)
-    del case["headroom"]
+    del case["budget_used"]
     with pytest.raises(jsonschema.ValidationError):
         report.write(_document(case), tmp_path / "conformance.json")
 
@@ -132,7 +132,7 @@ def test_the_summary_shows_letters_counts_and_the_rerun_command() -> None:
     )
     assert "test_parity[last/int8/tflite]: diverged in compare: output 0 differs\n" in text
     assert FAILED["rerun"] in text
-    assert "worst headroom that agreed: 0.10" in text
+    assert "largest share of a budget that agreed: 0.10" in text
     assert "1 × some-limitation" in text
 
 

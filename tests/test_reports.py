@@ -145,9 +145,9 @@ RESOURCES = {"resources": {"arena_bytes": 5000, "flatbuffer_bytes": 900}}
             "refused in load, was agreed",
         ),
         ({"outcome": "hung", "verdict": "limitation"}, {}, "better", 0, "agreed, was hung"),
-        ({"headroom": 0.2}, {"headroom": 0.4}, "headroom", 1, "0.4, was 0.2"),
-        ({"headroom": 0.4}, {"headroom": 0.2}, "better", 0, "0.2, was 0.4"),
-        ({"headroom": 0.4}, {"headroom": 0.44}, None, 0, ""),
+        ({"budget_used": 0.2}, {"budget_used": 0.4}, "budget_used", 1, "0.4, was 0.2"),
+        ({"budget_used": 0.4}, {"budget_used": 0.2}, "better", 0, "0.2, was 0.4"),
+        ({"budget_used": 0.4}, {"budget_used": 0.44}, None, 0, ""),
         (
             RESOURCES,
             {"resources": {"arena_bytes": 5016, "flatbuffer_bytes": 900}},

@@ -24,7 +24,7 @@ from harness.device.resources import Model, Timer, Unfit, device_folder, model_o
 from harness.pipeline.cases import Case
 from harness.pipeline.selection import select
 from harness.report import exhibits
-from harness.session.session import Lab
+from harness.session.session import Session
 from harness.support.cache import Store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -144,12 +144,12 @@ def test_the_catalogue_is_measured_by_one_recipe_for_each_arithmetic() -> None:
 
 
 @pytest.fixture(scope="module")
-def model(lab: Lab) -> Model:
+def model(session: Session) -> Model:
     subject = Subject("last", "catalogue", variant=VARIANTS["last"])
     case = Case("test_resources", subject, RECIPES["int8"], RUNTIMES["tflm"])
-    lab.prefetch([case])
-    material = lab.material(case)
-    return model_of(case, material, material.runs["tflm"].outputs)
+    session.prefetch([case])
+    artifacts = session.artifacts(case)
+    return model_of(case, artifacts, artifacts.runs["tflm"].outputs)
 
 
 def _measure(model: Model, arena_bench: ArenaBench, report: Path) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from harness.device.resources import Model, Timer, model_of
 from harness.flatbuffer.structure import Tensor
 from harness.flatbuffer.tensor_codec import from_runtime, to_runtime
 from harness.pipeline.cases import Case
-from harness.session.session import Lab
+from harness.session.session import Session
 from harness.support.cache import Store
 
 STUBS = Path(__file__).with_name("arduino")
@@ -81,21 +81,21 @@ def _tensor_line(tensor: Tensor) -> str:
 
 @pytest.fixture(scope="module", params=["int8", "float32"])
 def known(
-    request: pytest.FixtureRequest, lab: Lab, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, session: Session, tmp_path_factory: pytest.TempPathFactory
 ) -> Known:
     """The catalogue's digit model with a final layer that tells the classes apart."""
     recipe: str = request.param
     subject = Subject("digits", "catalogue", variant=VARIANTS["digits"])
     case = Case("test_resources", subject, RECIPES[recipe], RUNTIMES["tflm"])
-    lab.prefetch([case])
-    material = lab.material(case)
-    model = model_of(case, material, material.runs["tflm"].outputs)
-    bench = ArenaBench(lab.light)
+    session.prefetch([case])
+    artifacts = session.artifacts(case)
+    model = model_of(case, artifacts, artifacts.runs["tflm"].outputs)
+    bench = ArenaBench(session.light)
     report = tmp_path_factory.mktemp(recipe)
     found = resources.resources(model, bench, COMPILER, report, Timer(), Store(None))
     digits = sketch.ten_digits(*data.bundled()[2:])
     (inputs,) = to_runtime(
-        model.structure, list(material.stimulus), {"x": digits.values()[:, None]}
+        model.structure, list(artifacts.stimulus), {"x": digits.values()[:, None]}
     )
     failed, (outputs,), _ = bench.run(model.data, [inputs], 1, ARENA_BYTES)
     bench.close()

@@ -414,12 +414,12 @@ def _peaked() -> dict[str, Array]:
 def test_levels_and_cures_are_said() -> None:
     content = _content(float_weights(8), "float")
     (unknown,) = weight_findings(content, {})
-    assert (unknown.level, unknown.foretells) == ("warning", {})
+    assert (unknown.level, unknown.predicts) == ("warning", {})
     assert "fused LSTM 0: no layer" in unknown.message
     (wrong,) = weight_findings(content, _keras(float_weights(9)))
     assert "convert again" in wrong.cure
     (scale,) = _affine("input 'x'", "x", (0.5, 0), -1.0, 1.0, 2.0**-22)
-    assert (scale.level, scale.foretells) == ("error", {})
+    assert (scale.level, scale.predicts) == ("error", {})
     assert "convert again" in scale.cure
     assert "input 'x' has the scale 0.5 and the zero point 0" in scale.message
     lstm: Any = Fused(3, {"inputs": [0, -1, 0]}, [{"shape": [4, 3]}])

@@ -326,8 +326,8 @@ def test_how_far_off_a_zero_point_is() -> None:
     assert known.share == pytest.approx(2.5 / 0.5)
     (just,) = _affine("x", "x", (exact, 0), -1.0, 1.0, 2.0**-22)
     assert just.share == 1.001  # half a step off, like the right one, and wrong
-    (foretold,) = _affine("x", "x", (exact, 2), -1.0, 1.0, 1e-3)
-    assert foretold.share == pytest.approx(2.5 / (0.5 + 0.255))
+    (predicted,) = _affine("x", "x", (exact, 2), -1.0, 1.0, 1e-3)
+    assert predicted.share == pytest.approx(2.5 / (0.5 + 0.255))
 
 
 def test_a_scale_that_is_just_allowed_is_allowed() -> None:

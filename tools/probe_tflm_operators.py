@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.flatbuffer.graph_builder import Graph
+from harness.flatbuffer.graph_builder import GraphBuilder
 from harness.flatbuffer.schema import schema
 from harness.workers.answers import Failure
 from harness.workers.client import Worker
@@ -34,7 +34,7 @@ def operator_names() -> list[str]:
 
 def registered(worker: Worker, name: str) -> bool:
     """Whether TFLite Micro has an operator of that name."""
-    graph = Graph()
+    graph = GraphBuilder()
     x, y = graph.tensor("x", [1, 4], "float32"), graph.tensor("y", [1, 4], "float32")
     graph.operator(name, [x], [y], options=_options(name))
     data = np.frombuffer(graph.pack([x], [y]), np.uint8)

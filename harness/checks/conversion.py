@@ -6,17 +6,17 @@ from fixtures.outcomes import Outcome, Phase, StepResult
 from fixtures.recipes import AS_CONVERTED
 from harness.conversion.results import Conversion
 from harness.pipeline.cases import Case, Measured
-from harness.session.session import Lab
+from harness.session.session import Session
 from harness.structure.recipe_rules import faults
 
 
-def measure_conversion(case: Case, lab: Lab) -> Measured:
+def measure_conversion(case: Case, session: Session) -> Measured:
     """The phases build, convert and structure."""
-    material = lab.material(case)
-    outcome = structure_outcome(material.conversion, case)
-    seconds = {"convert": material.conversion.seconds}
-    if material.built is not None:
-        seconds["build"] = material.built.seconds
+    artifacts = session.artifacts(case)
+    outcome = structure_outcome(artifacts.conversion, case)
+    seconds = {"convert": artifacts.conversion.seconds}
+    if artifacts.built is not None:
+        seconds["build"] = artifacts.built.seconds
     return Measured(outcome, seconds=seconds)
 
 

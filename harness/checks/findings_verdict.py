@@ -10,7 +10,7 @@ from fixtures.outcomes import Outcome, Phase, StepResult
 from harness.checks.parity import measure_parity
 from harness.flatbuffer.structure import Structure
 from harness.pipeline.cases import Case, Measured, judge
-from harness.session.session import Lab
+from harness.session.session import Session
 from harness.structure.findings import Finding, errors, text
 
 
@@ -36,16 +36,16 @@ def ended(
 
 
 def held_to_runs(
-    lab: Lab, case: Case, findings: Sequence[Finding], registry: Registry, asked_for: bool
+    session: Session, case: Case, findings: Sequence[Finding], registry: Registry, asked_for: bool
 ) -> tuple[list[str], list[Finding]]:
     """Where foretold and run part, and the errors that a user's gate fails on."""
     parted: list[str] = []
-    failing = [f for f in errors(findings) if not f.foretells]
+    failing = [f for f in errors(findings) if not f.predicts]
     for runtime in case.confirm_on:
         run = replace(case, suite="test_parity", runtime=runtime)
-        outcome = measure_parity(run, lab)
-        told = [f for f in findings if runtime.name in f.foretells]
-        forms = {finding.foretells[runtime.name] for finding in told}
+        outcome = measure_parity(run, session)
+        told = [f for f in findings if runtime.name in f.predicts]
+        forms = {finding.predicts[runtime.name] for finding in told}
         if sentence := _parting(runtime.name, forms, outcome.result):
             rules = ", ".join(sorted({finding.rule for finding in told})) or "nothing"
             parted.append(f"{sentence} (foretold by {rules})")

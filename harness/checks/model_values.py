@@ -7,32 +7,34 @@ from typing import Any
 
 from harness.comparison import budgets
 from harness.flatbuffer.structure import Structure
-from harness.pipeline.artifacts import Material
+from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Case
 from harness.support.cache import Store
 from reference.network import UnsupportedLayer
 
 
-def samples_in_order(structure: Structure, material: Material) -> list[Any] | None:
+def samples_in_order(structure: Structure, artifacts: CaseArtifacts) -> list[Any] | None:
     """The stimuli in the flatbuffer's order; None where its signature names other inputs, which
     the parity suite reports."""
-    if not material.stimulus:
+    if not artifacts.stimulus:
         return None
     try:
-        order = structure.input_positions(tuple(material.stimulus))
+        order = structure.input_positions(tuple(artifacts.stimulus))
     except ValueError:
         return None
-    arrays = list(material.stimulus.values())
+    arrays = list(artifacts.stimulus.values())
     return [arrays[position] for position in order]
 
 
-def cell_ranges(case: Case, material: Material, store: Store) -> Mapping[str, tuple[float, float]]:
+def cell_ranges(
+    case: Case, artifacts: CaseArtifacts, store: Store
+) -> Mapping[str, tuple[float, float]]:
     """Least and greatest cell state of each LSTM over the stimuli, by the float64 oracle."""
-    if material.built is None or not material.stimulus:
+    if artifacts.built is None or not artifacts.stimulus:
         return {}
     try:
-        document = budgets.description(case.subject, material.built.config)
-        weights, stimulus = material.built.weights, material.stimulus
+        document = budgets.description(case.subject, artifacts.built.config)
+        weights, stimulus = artifacts.built.weights, artifacts.stimulus
         ranges = budgets.ranges(document, weights, stimulus, store, carry_state=False)
     except (UnsupportedLayer, ValueError):
         return {}

@@ -13,46 +13,48 @@ from harness.comparison.budgets import Expectation
 from harness.comparison.compare import Allowed, compare
 from harness.comparison.histogram import histogram
 from harness.diagnosis import causes
-from harness.diagnosis.explain import explained, lone
+from harness.diagnosis.explain import explain_without_keras, explained
 from harness.flatbuffer.tensor_codec import (
     affine_of,
     from_runtime,
     largest_in_steps,
     saturated_shares,
 )
-from harness.pipeline.artifacts import Material, tflite_answer
+from harness.pipeline.artifacts import CaseArtifacts, tflite_answer
 from harness.pipeline.cases import Case, Measured
-from harness.session.session import Lab
+from harness.session.session import Session
 from harness.workers import limits
 
 
-def measure_parity(case: Case, lab: Lab) -> Measured:
+def measure_parity(case: Case, session: Session) -> Measured:
     """The phases load, invoke and compare, for a case that got that far."""
     assert case.runtime is not None
-    material = lab.material(case)
+    artifacts = session.artifacts(case)
     if case.runtime.kind == "keras":
-        return _keras_parity(case, lab, material)
-    outcome = structure_outcome(material.conversion, case)
+        return _keras_parity(case, session, artifacts)
+    outcome = structure_outcome(artifacts.conversion, case)
     if not outcome.agreed:
         return Measured(outcome)
-    conversion = material.conversion
+    conversion = artifacts.conversion
     assert conversion.data is not None
     assert conversion.structure is not None
-    run = material.runs[case.runtime.name]
+    run = artifacts.runs[case.runtime.name]
     seconds = {"load": run.load_seconds, "invoke": run.invoke_seconds}
     if run.result is not None:
         return Measured(run.result, seconds=seconds)
-    expected = material.expected or tflite_answer(material)
+    expected = artifacts.expected or tflite_answer(artifacts)
     if isinstance(expected, StepResult):
         return Measured(expected, seconds=seconds)
     how = (conversion.structure, conversion.output_names, run.outputs)
     outputs = from_runtime(*how)
     known = len(expected.outputs) == len(outputs)
     saturated = saturated_shares(*how, expected.outputs) if known else []
-    if expected.missing and case.runtime.name in material.rest:
-        measured = replace(lone(case, material, expected, outputs, saturated), seconds=seconds)
+    if expected.missing and case.runtime.name in artifacts.rest:
+        measured = replace(
+            explain_without_keras(case, artifacts, expected, outputs, saturated), seconds=seconds
+        )
     else:
-        measured = _compared(case, lab, expected, outputs, seconds, saturated)
+        measured = _compared(case, session, expected, outputs, seconds, saturated)
         order = conversion.structure.output_positions(conversion.output_names)
         affines = [affine_of(conversion.structure.outputs[k]) for k in order]
         steps = [None if found is None else float(found.scale) for found in affines]
@@ -61,30 +63,30 @@ def measure_parity(case: Case, lab: Lab) -> Measured:
     if known:
         lsb = largest_in_steps(*how[:2], outputs, expected.outputs)
         measured = _in_steps(measured, lsb)
-    return explained(case, material, measured)
+    return explained(case, artifacts, measured)
 
 
-def first_divergence(case: Case, lab: Lab) -> dict[str, Any] | None:
+def first_divergence(case: Case, session: Session) -> dict[str, Any] | None:
     """Where the answer of a case that diverged leaves the model's, for the report."""
-    with lab.account.time("divergence"):
-        return causes.divergence(case, lab.material(case), lab.operators, limits.INVOKE)
+    with session.account.time("divergence"):
+        return causes.divergence(case, session.artifacts(case), session.operators, limits.INVOKE)
 
 
-def _keras_parity(case: Case, lab: Lab, material: Material) -> Measured:
+def _keras_parity(case: Case, session: Session, artifacts: CaseArtifacts) -> Measured:
     """Keras itself: the function a recipe converts, held to the oracle."""
-    if material.keras is None:
-        return Measured(material.conversion.result)
-    if not material.keras.result.agreed:
-        return Measured(material.keras.result)
-    assert material.expected_of_keras is not None
-    seconds = {"invoke": material.keras.seconds}
-    expected, outputs = material.expected_of_keras, material.keras.outputs
-    return explained(case, material, _compared(case, lab, expected, outputs, seconds))
+    if artifacts.keras is None:
+        return Measured(artifacts.conversion.result)
+    if not artifacts.keras.result.agreed:
+        return Measured(artifacts.keras.result)
+    assert artifacts.expected_of_keras is not None
+    seconds = {"invoke": artifacts.keras.seconds}
+    expected, outputs = artifacts.expected_of_keras, artifacts.keras.outputs
+    return explained(case, artifacts, _compared(case, session, expected, outputs, seconds))
 
 
 def _compared(
     case: Case,
-    lab: Lab,
+    session: Session,
     expected: Expectation,
     outputs: Sequence[Any],
     seconds: dict[str, float],
@@ -95,31 +97,35 @@ def _compared(
         return Measured(
             StepResult(Phase.COMPARE, Outcome.REFUSED, expected.missing), seconds=seconds
         )
-    override = overrides.of(lab.settings.budgets, case.id)
+    override = overrides.of(session.settings.budgets, case.id)
     factor = override.factor if override else 1.0
     allowed = [Allowed(factor * b.largest, factor * b.rms) for b in expected.budgets]
-    with lab.account.time("compare"):
+    with session.account.time("compare"):
         comparison = compare(expected.outputs, outputs, allowed, saturated)
     measured = Measured(
         comparison.result,
         comparison.error,
         comparison.budget,
-        comparison.headroom,
+        comparison.budget_used,
         comparison.values,
         seconds,
         f"{expected.rule}; {comparison.measure}",
         override=override.text if override else "",
     )
-    return _with_accuracy(case, lab, measured, outputs, expected.outputs)
+    return _with_accuracy(case, session, measured, outputs, expected.outputs)
 
 
 def _with_accuracy(
-    case: Case, lab: Lab, measured: Measured, outputs: Sequence[Any], expected: Sequence[Any]
+    case: Case,
+    session: Session,
+    measured: Measured,
+    outputs: Sequence[Any],
+    expected: Sequence[Any],
 ) -> Measured:
     """Accuracy on the user's labels, and whether it is lost on the way to this runtime."""
-    if lab.settings.labels is None or not outputs:
+    if session.settings.labels is None or not outputs:
         return measured
-    labels = accuracy.load_labels(lab.settings.labels, len(outputs[0]))
+    labels = accuracy.load_labels(session.settings.labels, len(outputs[0]))
     found = accuracy.top1(outputs[0], labels)
     lost = accuracy.fault(found, accuracy.top1(expected[0], labels), case.recipe)
     if lost and measured.result.agreed:

@@ -12,7 +12,7 @@ from harness.checks.conversion import measure_conversion
 from harness.checks.findings_verdict import Checked, ended
 from harness.checks.model_values import cell_ranges, samples_in_order
 from harness.comparison import budgets
-from harness.pipeline.artifacts import Material
+from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Case
 from harness.quantization.calibration import cell_findings, dependence_findings, input_findings
 from harness.quantization.expected_scales import calibrated_findings, uncertainty
@@ -23,7 +23,7 @@ from harness.quantization.scale_predictions import (
     integer_lstms,
 )
 from harness.quantization.scale_rules import quantization_findings
-from harness.session.session import Lab
+from harness.session.session import Session
 from harness.structure.findings import Finding, errors
 from harness.structure.lstm_contract import fused_lstms
 from harness.support.cache import Store
@@ -34,35 +34,35 @@ from reference.network import UnsupportedLayer
 _MEASURED = ("hidden-scale", "cell-scale")
 
 
-def check_quantization(lab: Lab, case: Case, bench: OperatorBench) -> Checked:
+def check_quantization(session: Session, case: Case, bench: OperatorBench) -> Checked:
     """Scales, zero points and calibration of an integer model, and what they make of each LSTM.
 
     Scales must be those of the calibration. Every fused LSTM is run alone on both runtimes: each
     must answer as its integer oracle, to the
     last bit, and be wrong exactly where a broken rule foretells it.
     """
-    material = lab.material(case)
-    measured = measure_conversion(case, lab)
-    structure, data = material.conversion.structure, material.conversion.data
+    artifacts = session.artifacts(case)
+    measured = measure_conversion(case, session)
+    structure, data = artifacts.conversion.structure, artifacts.conversion.data
     if not measured.result.agreed or structure is None or data is None:
         return Checked(measured, structure=structure)
     findings = quantization_findings(structure)
-    if samples := samples_in_order(structure, material):
+    if samples := samples_in_order(structure, artifacts):
         findings += input_findings(structure, samples)
-    findings += _calibrated(case, material, lab.store)
+    findings += _calibrated(case, artifacts, session.store)
     integers = [lstm for lstm in fused_lstms(structure) if lstm.integer]
-    if material.built is not None:
-        matched = matches(data.tobytes(), material.built.weights)
+    if artifacts.built is not None:
+        matched = matches(data.tobytes(), artifacts.built.weights)
         layers = {m.lstm.position: m.layer for m in matched if m.lstm.subgraph == 0}
-        findings += cell_findings(integers, layers, cell_ranges(case, material, lab.store))
+        findings += cell_findings(integers, layers, cell_ranges(case, artifacts, session.store))
     if case.recipe.name != REWRITTEN:
-        findings += dependence_findings(structure, material.recalibrated)
+        findings += dependence_findings(structure, artifacts.recalibrated)
     parted: list[str] = []
     for number, (found, model) in enumerate(integer_lstms(data.tobytes())):
         axis = 0 if model.time_major else 1
         opened = structure.tensors[found.input].signature[axis] < 0
         timesteps = OPEN_TIMESTEPS if opened else found.input_shape[axis]
-        x = inputs_for(model, timesteps, lab.settings.seed)
+        x = inputs_for(model, timesteps, session.settings.seed)
         said, partings = bench.examine(model, x)
         rules = [
             f
@@ -74,7 +74,7 @@ def check_quantization(lab: Lab, case: Case, bench: OperatorBench) -> Checked:
                 parted.append(f"fused LSTM {number}: {parting}")
             if said[name].problem == NO_INT16:
                 continue
-            broken = any(name in finding.foretells for finding in rules)
+            broken = any(name in finding.predicts for finding in rules)
             refused = said[name].answer is None
             if (said[name].wrong or refused) != broken and case.subject.variant is not None:
                 what = "wrong" if said[name].wrong else "right"
@@ -86,7 +86,7 @@ def check_quantization(lab: Lab, case: Case, bench: OperatorBench) -> Checked:
         findings = [_measured(f, rules, said) for f in findings]
     failing = errors(findings) if case.subject.variant is None else []
     if case.subject.variant is not None:
-        failing = [f for f in errors(findings) if not f.foretells]
+        failing = [f for f in errors(findings) if not f.predicts]
     return Checked(ended(measured, findings, failing, parted), tuple(findings), structure)
 
 
@@ -104,18 +104,18 @@ def _measured(finding: Finding, rules: Sequence[Finding], said: Mapping[str, Any
     return replace(finding, level=level, message=f"{finding.message}; foretold: {figures}")
 
 
-def _calibrated(case: Case, material: Material, store: Store) -> list[Finding]:
+def _calibrated(case: Case, artifacts: CaseArtifacts, store: Store) -> list[Finding]:
     """The scales held to the calibration samples, where this run converted the model."""
-    data, structure = material.conversion.data, material.conversion.structure
-    built, exact = material.built, material.expected_of_keras
-    if not material.calibrated_with or data is None or structure is None or built is None:
+    data, structure = artifacts.conversion.data, artifacts.conversion.structure
+    built, exact = artifacts.built, artifacts.expected_of_keras
+    if not artifacts.calibrated_with or data is None or structure is None or built is None:
         return []
     if exact is None or exact.missing:
         return []
     uncertain = uncertainty(exact.outputs, [budget.largest for budget in exact.budgets])
     try:
         document = budgets.description(case.subject, built.config)
-        samples = material.calibrated_with
+        samples = artifacts.calibrated_with
         content = data.tobytes()
         ends = budgets.ranges(document, built.weights, samples, store, final_cell=True)
         return calibrated_findings(structure, content, built.weights, samples, ends, uncertain)

@@ -17,7 +17,7 @@ from harness.operators.examination import Examined
 
 
 @dataclass(frozen=True)
-class Material:
+class CaseArtifacts:
     """All that the cases of one subject and recipe share.
 
     calibration: the samples that the budgets of integer recipes are calibrated with.
@@ -44,9 +44,9 @@ class Material:
     calibrated_with: stimuli.Arrays = field(default_factory=dict)
 
 
-def tflite_answer(material: Material) -> Expectation | StepResult:
+def tflite_answer(artifacts: CaseArtifacts) -> Expectation | StepResult:
     """What a lone flatbuffer is held to: TFLite's answer, or how TFLite failed."""
-    run, structure = material.runs["tflite"], material.conversion.structure
+    run, structure = artifacts.runs["tflite"], artifacts.conversion.structure
     if run.result is not None:
         return run.result
     assert structure is not None

@@ -129,7 +129,7 @@ def _interval(deviations: Array, exact: Array) -> NDArray[np.float64]:
     return np.asarray(STUDENT_T * spread + UNIT_ROUNDOFF * np.abs(exact), np.float64)
 
 
-def headroom(observed: NDArray[Any], oracle: NDArray[Any], budget: NDArray[Any]) -> float:
+def budget_used(observed: NDArray[Any], oracle: NDArray[Any], budget: NDArray[Any]) -> float:
     """Largest observed error as a share of its budget; up to 1 is agreement, NaN is infinite."""
     error = np.abs(np.asarray(observed, np.float64) - oracle)
     with np.errstate(divide="ignore", invalid="ignore"):

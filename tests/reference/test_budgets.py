@@ -7,8 +7,8 @@ from reference.budgets.float_lstm import (
     Budget,
     Grid,
     Noise,
+    budget_used,
     float_budget,
-    headroom,
     noisy_runs,
 )
 from reference.budgets.quantised_lstm import (
@@ -33,8 +33,8 @@ def test_float32_in_two_orders_stays_within(scale: float, options: LstmOptions) 
     x = x.swapaxes(0, 1) if options.time_major else x
     oracle, budget = lstm(weights, x, options), float_budget(weights, x, options)
     for run in (lstm_float32(weights, x, options), lstm(weights, x, options, dtype=np.float32)):
-        assert 0 < headroom(run.outputs, oracle.outputs, budget.outputs) < 1
-        assert headroom(run.state.cell, oracle.state.cell, budget.cell) < 1
+        assert 0 < budget_used(run.outputs, oracle.outputs, budget.outputs) < 1
+        assert budget_used(run.state.cell, oracle.state.cell, budget.cell) < 1
     assert budget.decides(oracle.outputs)
 
 
@@ -47,7 +47,7 @@ def test_one_percent_of_the_kernel_is_caught(scale: float) -> None:
         kernels = list(weights.recurrent_kernel)
         kernels[gate] = kernels[gate] * np.float32(1.01)  # type: ignore[operator]
         mutant = replace(weights, recurrent_kernel=Gates(*kernels))  # type: ignore[arg-type]
-        assert headroom(lstm_float32(mutant, x).outputs, oracle.outputs, budget.outputs) > 10
+        assert budget_used(lstm_float32(mutant, x).outputs, oracle.outputs, budget.outputs) > 10
 
 
 def test_the_budget_follows_the_sensitivity() -> None:
@@ -70,7 +70,7 @@ def test_a_budget_is_reproducible_and_covers_every_variant() -> None:
     assert budget.cell.shape == (2, 5)
     exact = lstm(weights, x, LstmOptions(projection_clip=0.4))
     single = lstm(weights, x, LstmOptions(projection_clip=0.4), dtype=np.float32)
-    assert 0 < headroom(single.outputs, exact.outputs, budget.outputs) < 1
+    assert 0 < budget_used(single.outputs, exact.outputs, budget.outputs) < 1
 
 
 def test_a_chaotic_model_is_called_undecidable() -> None:
@@ -83,16 +83,16 @@ def test_a_chaotic_model_is_called_undecidable() -> None:
 
 def test_headroom() -> None:
     zero, one = np.zeros(2), np.ones(2)
-    assert headroom(np.array([0.5, -0.25]), zero, one) == 0.5
-    assert headroom(zero, zero, zero) == 0
-    assert headroom(np.array([1e-9, 0]), zero, zero) == np.inf
-    assert headroom(np.array([np.nan, 0]), zero, one) == np.inf
+    assert budget_used(np.array([0.5, -0.25]), zero, one) == 0.5
+    assert budget_used(zero, zero, zero) == 0
+    assert budget_used(np.array([1e-9, 0]), zero, zero) == np.inf
+    assert budget_used(np.array([np.nan, 0]), zero, one) == np.inf
 
 
 def test_headroom_is_of_numbers_whatever_their_type() -> None:
-    far = headroom(np.array([127], np.int8), np.array([-128], np.int8), np.ones(1))
+    far = budget_used(np.array([127], np.int8), np.array([-128], np.int8), np.ones(1))
     assert far == 255  # -1 in int8
-    assert headroom(np.zeros(0), np.zeros(0), np.ones(0)) == 0
+    assert budget_used(np.zeros(0), np.zeros(0), np.ones(0)) == 0
 
 
 def test_a_budget_decides_below_a_tenth_of_the_output() -> None:
@@ -140,8 +140,8 @@ def test_kernels_stay_near_the_ideal_run(seed: int, profile) -> None:  # type: i
     x = integer_input(seed, model)
     ideal, budget = kernel_budget(model, x)
     run = lstm_integer(model, x, profile)
-    assert headroom(in_real_units(model, run.outputs), ideal.outputs, budget.outputs) <= 1
-    assert headroom(run.state.cell * model.cell_scale, ideal.state.cell, budget.cell) <= 1
+    assert budget_used(in_real_units(model, run.outputs), ideal.outputs, budget.outputs) <= 1
+    assert budget_used(run.state.cell * model.cell_scale, ideal.state.cell, budget.cell) <= 1
 
 
 def test_faults_leave_the_kernel_budget() -> None:
@@ -149,11 +149,11 @@ def test_faults_leave_the_kernel_budget() -> None:
     x = integer_input(6, tiny)
     ideal, budget = kernel_budget(tiny, x)
     skipped = in_real_units(tiny, lstm_integer(tiny, x, TFLITE_2_15).outputs)
-    assert headroom(skipped, ideal.outputs, budget.outputs) > 1
+    assert budget_used(skipped, ideal.outputs, budget.outputs) > 1
     wrong = integer_model(6, hidden_scale=0.004)
     ideal, budget = kernel_budget(wrong, x)
     tflite = in_real_units(wrong, lstm_integer(wrong, x, TFLITE_2_15).outputs)
-    assert headroom(tflite, ideal.outputs, budget.outputs) > 1
+    assert budget_used(tflite, ideal.outputs, budget.outputs) > 1
 
 
 def test_the_ideal_run_lies_on_the_grid_and_near_the_float_model() -> None:
@@ -205,7 +205,7 @@ def test_integer_peepholes_have_the_size_the_ideal_run_says() -> None:
     x = integer_input(10, model)
     ideal, budget = kernel_budget(model, x)
     with_them = in_real_units(model, lstm_integer(model, x, TFLITE_2_15).outputs)
-    assert headroom(with_them, ideal.outputs, budget.outputs) <= 1
+    assert budget_used(with_them, ideal.outputs, budget.outputs) <= 1
     plain = replace(model, peephole=None, peephole_scale=None)
     without = in_real_units(model, lstm_integer(plain, x, TFLITE_2_15).outputs)
-    assert headroom(without, ideal.outputs, budget.outputs) > 10
+    assert budget_used(without, ideal.outputs, budget.outputs) > 10

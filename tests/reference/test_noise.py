@@ -56,7 +56,7 @@ MODEL, WEIGHTS, INPUTS = model(), weights(), inputs()
 RANGES = calibrate(MODEL, WEIGHTS, INPUTS, carry_state=False)  # so nothing saturates
 
 
-def headroom(found: Array, exact: Array, budget: Any) -> tuple[float, float]:
+def budget_used(found: Array, exact: Array, budget: Any) -> tuple[float, float]:
     error = found - exact
     return float(np.abs(error).max() / budget.value), float(
         np.sqrt(np.square(error).mean()) / budget.rms
@@ -73,7 +73,7 @@ def test_a_float32_lstm_stays_within_its_budget(scale: float) -> None:
     (budget,) = budgets(MODEL, w, INPUTS, "float32")
     layout = LstmWeights.from_keras(w["a/0"], w["a/1"], w["a/2"])
     found = np.stack([lstm(layout, x, dtype=np.float32).outputs for x in INPUTS["x"]])
-    largest, rms = headroom(found, exact, budget)
+    largest, rms = budget_used(found, exact, budget)
     assert 0.005 < largest < 1
     assert 0.005 < rms < 1
 
@@ -83,8 +83,8 @@ def test_fresh_draws_stay_within_the_budget_of_others(scheme: Scheme) -> None:
     (budget,) = budgets(MODEL, WEIGHTS, INPUTS, scheme, RANGES, minimum_elements=1)
     hooks = make_hooks(scheme, RANGES, 200, 987, 1)
     (exact,), (noisy,) = evaluate(MODEL, WEIGHTS, INPUTS), evaluate(MODEL, WEIGHTS, INPUTS, hooks)
-    worst = max(headroom(draw, exact, budget)[0] for draw in noisy)
-    worst_rms = max(headroom(draw, exact, budget)[1] for draw in noisy)
+    worst = max(budget_used(draw, exact, budget)[0] for draw in noisy)
+    worst_rms = max(budget_used(draw, exact, budget)[1] for draw in noisy)
     assert 0.2 < worst < 0.8  # far from an alarm, and not because the budget is idle
     assert 0.2 < worst_rms < 0.8
 
@@ -106,7 +106,7 @@ def test_one_percent_of_one_matrix_is_no_float32_rounding() -> None:
     (budget,) = budgets(MODEL, WEIGHTS, INPUTS, "float32")
     for key in WEIGHTS:
         (wrong,) = evaluate(MODEL, {**WEIGHTS, key: WEIGHTS[key] * 1.01}, INPUTS)
-        assert headroom(wrong, exact, budget)[0] > 50
+        assert budget_used(wrong, exact, budget)[0] > 50
 
 
 @pytest.mark.parametrize("scheme", ["dynamic-range", "int8", "int16x8"])
@@ -122,7 +122,7 @@ def test_faults_are_no_quantisation(scheme: Scheme, fault: str) -> None:
     (found,) = evaluate(MODEL, wrong, INPUTS)
     if fault.startswith("hidden"):
         found = exact * 1.25
-    assert max(headroom(found, exact, budget)) > 1
+    assert max(budget_used(found, exact, budget)) > 1
 
 
 def test_a_wrong_scale_of_the_hidden_state_shows_in_the_mean_square() -> None:
@@ -131,8 +131,8 @@ def test_a_wrong_scale_of_the_hidden_state_shows_in_the_mean_square() -> None:
     low, high = RANGES["a/hidden"]
     step = (high - low) / 255
     (nominal, *_) = evaluate(MODEL, WEIGHTS, INPUTS, make_hooks("int8", RANGES))[0]
-    assert max(headroom(nominal, exact, budget)) < 1
-    assert headroom(nominal + 8 * step, exact, budget)[1] > 1  # zero point off by eight
+    assert max(budget_used(nominal, exact, budget)) < 1
+    assert budget_used(nominal + 8 * step, exact, budget)[1] > 1  # zero point off by eight
 
 
 # The size of the noise ----------------------------------------------------------------------

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.flatbuffer.graph_builder import Graph, elementwise_model
+from harness.flatbuffer.graph_builder import GraphBuilder, elementwise_model
 from harness.flatbuffer.int16_rewriter import to_int16x8
 from harness.flatbuffer.lstm_builder import OperatorLstm, activation_code, build
 from harness.flatbuffer.lstm_reader import isolate, lstm_operators
@@ -207,7 +207,7 @@ def test_int16x8_gives_equal_biases_buffers_of_their_own() -> None:
 def test_int16x8_refuses_what_it_does_not_know() -> None:
     with pytest.raises(ValueError, match="no int8"):
         to_int16x8(build(OperatorLstm(float_weights(10))).content)
-    graph = Graph()
+    graph = GraphBuilder()
     x, y = (graph.tensor(name, [1, 4], "int8", 0.1) for name in "xy")
     graph.operator("CUMSUM", [x], [y])
     with pytest.raises(ValueError, match="CUMSUM"):
@@ -219,7 +219,7 @@ def test_an_elementwise_model_has_no_lstm() -> None:
 
 
 def test_int16x8_rescales_the_bias_of_a_dense_layer_behind_the_lstm() -> None:
-    graph = Graph()
+    graph = GraphBuilder()
     dense = [
         graph.tensor("kernel", [2, 6], "int8", 0.5, data=np.ones((2, 6))),
         graph.tensor("bias", [2], "int32", 0.5 * 0.0078, data=np.array([1000, -2000])),

@@ -38,17 +38,17 @@ from harness.execution.interpreters import Interpreters
 from harness.execution.operator_runs import OperatorRuntimes
 from harness.laws.cases import LAWS, LawCase, registered
 from harness.laws.cases import judge as judge_law
-from harness.laws.runner import Workbench
+from harness.laws.runner import LawRunner
 from harness.laws.search import examine as examine_law
 from harness.operators.exactness import Exactness
 from harness.operators.fuzz import Drawn, drawn
 from harness.operators.fuzz import examine as examine_operator
-from harness.pipeline.artifacts import Material
+from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Case, Measured, judge
-from harness.pipeline.pipeline import Bench
+from harness.pipeline.pipeline import Pipeline
 from harness.pipeline.settings import Settings
 from harness.quantization.scale_predictions import OperatorBench
-from harness.session.session import Lab
+from harness.session.session import Session
 from harness.structure.findings import errors
 
 
@@ -70,68 +70,76 @@ class Reading:
 
 
 @dataclass(eq=False)
-class Ward:
+class InjectionBench:
     """The bench of one certificate. Close it. Not thread-safe."""
 
     settings: Settings
-    lab: Lab = field(init=False)
-    bench: Bench = field(init=False)
+    session: Session = field(init=False)
+    pipeline: Pipeline = field(init=False)
     operators: OperatorBench = field(init=False)
-    workbench: Workbench = field(init=False)
+    law_runner: LawRunner = field(init=False)
     registry: cases.Registry = field(init=False)
     laws: law_limitations.LawRegistry = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lab = Lab(self.settings)
-        lab = self.lab
-        self.bench = Bench(self.settings, lab.heavy, lab.light, lab.store, lab.account)
-        self.operators = OperatorBench(lab.heavy, lab.light, lab.store)
-        self.workbench = Workbench(lab)
+        self.session = Session(self.settings)
+        session = self.session
+        self.pipeline = Pipeline(
+            self.settings, session.heavy, session.light, session.store, session.account
+        )
+        self.operators = OperatorBench(session.heavy, session.light, session.store)
+        self.law_runner = LawRunner(session)
         self.registry, self.laws = cases.load(), law_limitations.load()
         self._healthy = (
-            self.bench.converter,
-            self.bench.interpreters,
-            self.bench.examiner.runtimes,
+            self.pipeline.converter,
+            self.pipeline.interpreters,
+            self.pipeline.examiner.runtimes,
         )
 
     def close(self) -> None:
         self._restore()
-        self.workbench.close()
+        self.law_runner.close()
         self.operators.close()
-        self.bench.close()
-        self.lab.close()
+        self.pipeline.close()
+        self.session.close()
 
     def _restore(self) -> None:
         """The bench as it was built."""
-        bench = self.bench
-        bench.forget()
-        bench.converter, bench.interpreters, bench.examiner.runtimes = self._healthy
+        pipeline = self.pipeline
+        pipeline.forget()
+        pipeline.converter, pipeline.interpreters, pipeline.examiner.runtimes = self._healthy
 
     def _inject(self, injection: Injection) -> None:
         converter, interpreters, runtimes = self._healthy
-        bench = self.bench
-        bench.forget()
-        bench.converter = cast(Converter, Converting(converter, injection))
-        bench.interpreters = cast(Interpreters, Running(interpreters, injection.run, injection.on))
-        bench.examiner.runtimes = cast(
+        pipeline = self.pipeline
+        pipeline.forget()
+        pipeline.converter = cast(Converter, Converting(converter, injection))
+        pipeline.interpreters = cast(
+            Interpreters, Running(interpreters, injection.run, injection.on)
+        )
+        pipeline.examiner.runtimes = cast(
             OperatorRuntimes, Running(runtimes, injection.run_operator, injection.on)
         )
 
-    def material(
+    def artifacts(
         self,
         subject: Subject,
         recipe: str,
         injection: Injection = HEALTHY,
         runtimes: Sequence[str] = NATIVE,
         seed: int | None = None,
-    ) -> Material:
+    ) -> CaseArtifacts:
         """What the bench makes of a subject when one of its parts is exchanged."""
         self._inject(injection)
-        self.bench.settings = self.settings if seed is None else replace(self.settings, seed=seed)
+        self.pipeline.settings = (
+            self.settings if seed is None else replace(self.settings, seed=seed)
+        )
         try:
-            return self.bench.make(subject, RECIPES[recipe], [RUNTIMES[name] for name in runtimes])
+            return self.pipeline.make(
+                subject, RECIPES[recipe], [RUNTIMES[name] for name in runtimes]
+            )
         finally:
-            self.bench.settings = self.settings
+            self.pipeline.settings = self.settings
             self._restore()
 
     def readings(
@@ -143,17 +151,17 @@ class Ward:
         seed: int | None = None,
     ) -> list[Reading]:
         """Everything that the suites of conversion, structure, quantisation and parity say."""
-        material = self.material(subject, recipe, injection, runtimes, seed)
+        artifacts = self.artifacts(subject, recipe, injection, runtimes, seed)
         case = Case("certificate", subject, RECIPES[recipe])
-        self.lab.admit(case, material)
+        self.session.admit(case, artifacts)
         chosen = tuple(RUNTIMES[name] for name in runtimes)
         found = self._of_conversion(case)
         if not found:
             structure = replace(case, confirm_on=chosen)
-            checked = check_structure(self.lab, structure, self.registry, True)
+            checked = check_structure(self.session, structure, self.registry, True)
             found += self._of_findings(structure, checked)
             if case.recipe.calibrated:
-                checked = check_quantization(self.lab, case, self.operators)
+                checked = check_quantization(self.session, case, self.operators)
                 found += self._of_findings(case, checked)
         for runtime in chosen:
             found += self.of_parity(replace(case, suite="test_parity", runtime=runtime))
@@ -162,22 +170,22 @@ class Ward:
     def of_parity(self, case: Case) -> list[Reading]:
         """What the parity suite says of one runtime."""
         assert case.runtime is not None
-        measured = measure_parity(case, self.lab)
+        measured = measure_parity(case, self.session)
         phase, name = measured.result.phase, case.runtime.name
         if phase in (Phase.LOAD, Phase.INVOKE) and self._fails(case, measured):
             return [Reading(f"{phase.value} on {name}", None, str(measured.result))]
         found = []
         if phase is Phase.COMPARE:
-            if measured.headroom is not None:
-                found.append(Reading(f"comparison on {name}", measured.headroom))
+            if measured.budget_used is not None:
+                found.append(Reading(f"comparison on {name}", measured.budget_used))
             elif self._fails(case, measured):
                 found.append(Reading(f"comparison on {name}", None, str(measured.result)))
         for entry in measured.operators:
             if entry["mismatches"]:
-                strength = entry["headroom"] or math.inf
+                strength = entry["budget_used"] or math.inf
                 found.append(Reading(f"exactness on {name}", strength, entry["message"]))
-            elif entry["headroom"] is not None:
-                found.append(Reading(f"exactness on {name}", entry["headroom"]))
+            elif entry["budget_used"] is not None:
+                found.append(Reading(f"exactness on {name}", entry["budget_used"]))
         silent = not any(reading.kills for reading in found)
         if silent and phase is Phase.COMPARE and self._fails(case, measured):
             found.append(Reading(f"parity on {name}", None, str(measured.result)))
@@ -194,16 +202,16 @@ class Ward:
     ) -> list[Reading]:
         """What a law of sequences or state says of a system in place of the real one."""
         case = LawCase("test_laws", variant, RECIPES[recipe], RUNTIMES[runtime], law=law, form=form)
-        specimen = self.workbench.specimen(case)
-        specimen = replace(specimen, system=replaced(specimen.system))
+        specimen = self.law_runner.specimen(case)
+        specimen = replace(specimen, scripted=replaced(specimen.scripted))
         limitation = registered(self.laws, case)
         examined = examine_law(LAWS[law], specimen, limitation)
         judged, _ = judge_law(case, examined, specimen.meter, limitation, 0.0)
-        headroom, name = specimen.meter.headroom, f"law {law} on {runtime}"
+        budget_used, name = specimen.meter.budget_used, f"law {law} on {runtime}"
         if judged.verdict != "failed":
             # What a registered limitation breaks is broken by far more than its budget.
-            return [Reading(name, headroom if limitation is None else 0.0)]
-        return [Reading(name, headroom if headroom > 1 else None, judged.message)]
+            return [Reading(name, budget_used if limitation is None else 0.0)]
+        return [Reading(name, budget_used if budget_used > 1 else None, judged.message)]
 
     def fuzz(
         self, runtime: str, injection: Injection = HEALTHY, share: float = FUZZ_SHARE
@@ -211,7 +219,7 @@ class Ward:
         """What the fuzz of integer LSTM operators says: the first example that is not what the
         oracle of the runtime says, to the bit. share: of the profile's number of examples."""
         runtimes = cast(
-            OperatorRuntimes, Running(self.lab.operators, injection.run_operator, injection.on)
+            OperatorRuntimes, Running(self.session.operators, injection.run_operator, injection.on)
         )
         wrong: list[Exactness] = []
 
@@ -234,7 +242,7 @@ class Ward:
         return judge(case, measured, self.registry, True).verdict == "failed"
 
     def _of_conversion(self, case: Case) -> list[Reading]:
-        measured = measure_conversion(case, self.lab)
+        measured = measure_conversion(case, self.session)
         if not self._fails(case, measured):
             return []
         phase = measured.result.phase.value
