@@ -85,7 +85,9 @@ def test_isolation(benches: Benches, findings: Findings, tell: Tell, tmp_path: P
 
 @timed_in_a_worker
 @pytest.mark.parametrize("kind", ["float32", "int8"])
-def test_instructions(kind: scaling.Arithmetic, benches: Benches, findings: Findings, tell: Tell) -> None:
+def test_instructions(
+    kind: scaling.Arithmetic, benches: Benches, findings: Findings, tell: Tell
+) -> None:
     """Instructions of one invoke on TFLite Micro, where there is a valgrind."""
     if not callgrind.available():
         findings.notes.append("No valgrind here: instructions were not counted.")

@@ -1,4 +1,4 @@
-"""What the suites of laws need: their cases, their workbench, and how they are recorded."""
+"""What the suites of laws need: their cases, their runner, and how they are recorded."""
 
 from __future__ import annotations
 

@@ -22,14 +22,14 @@ os.environ.pop("GITHUB_STEP_SUMMARY", None)
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("users models ü")
-    script = ROOT / "tests" / "make_models.py"
+    script = ROOT / "tests" / "support" / "make_models.py"
     subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
     return folder
 
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[Session]:
-    """A lab without a cache; its workers start when they are asked for something."""
+    """A session without a cache; its workers start when they are asked for something."""
     found = Session(Settings(seed=1, cache=None))
     yield found
     found.close()

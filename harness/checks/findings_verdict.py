@@ -38,7 +38,7 @@ def ended(
 def held_to_runs(
     session: Session, case: Case, findings: Sequence[Finding], registry: Registry, asked_for: bool
 ) -> tuple[list[str], list[Finding]]:
-    """Where foretold and run part, and the errors that a user's gate fails on."""
+    """Where predicted and run part, and the errors that a user's gate fails on."""
     parted: list[str] = []
     failing = [f for f in errors(findings) if not f.predicts]
     for runtime in case.confirm_on:
@@ -48,17 +48,17 @@ def held_to_runs(
         forms = {finding.predicts[runtime.name] for finding in told}
         if sentence := _parting(runtime.name, forms, outcome.result):
             rules = ", ".join(sorted({finding.rule for finding in told})) or "nothing"
-            parted.append(f"{sentence} (foretold by {rules})")
+            parted.append(f"{sentence} (predicted by {rules})")
         if judge(run, outcome, registry, asked_for).verdict == "failed":
             failing += [f for f in told if f.level == "error" and f not in failing]
     return parted, failing
 
 
 def _parting(runtime: str, forms: Collection[str], outcome: StepResult) -> str:
-    """How a runtime's outcome parts from what was foretold of it; empty when it does not."""
+    """How a runtime's outcome parts from what was predicted of it; empty when it does not."""
     ended = "agreed" if outcome.agreed else f"{outcome.outcome.value} in {outcome.phase.value}"
     if not forms:
-        return "" if outcome.agreed else f"{runtime} {ended}, which nothing foretold"
+        return "" if outcome.agreed else f"{runtime} {ended}, which nothing predicted"
     if "refuses" in forms:
         refused = outcome.phase in (Phase.LOAD, Phase.INVOKE) and outcome.outcome is Outcome.REFUSED
         return "" if refused else f"{runtime} should refuse the model and {ended}"

@@ -39,7 +39,7 @@ def check_quantization(session: Session, case: Case, bench: OperatorBench) -> Ch
 
     Scales must be those of the calibration. Every fused LSTM is run alone on both runtimes: each
     must answer as its integer oracle, to the
-    last bit, and be wrong exactly where a broken rule foretells it.
+    last bit, and be wrong exactly where a broken rule predicts it.
     """
     artifacts = session.artifacts(case)
     measured = measure_conversion(case, session)
@@ -81,7 +81,7 @@ def check_quantization(session: Session, case: Case, bench: OperatorBench) -> Ch
                 parted.append(
                     f"fused LSTM {number}: {name} is {what} by its oracle (error "
                     f"{said[name].error:.3g}, {said[name].over:.2g} of the budget) and the rules "
-                    f"foretell {'a fault' if broken else 'none'}"
+                    f"predict {'a fault' if broken else 'none'}"
                 )
         findings = [_measured(f, rules, said) for f in findings]
     failing = errors(findings) if case.subject.variant is None else []
@@ -91,7 +91,7 @@ def check_quantization(session: Session, case: Case, bench: OperatorBench) -> Ch
 
 
 def _measured(finding: Finding, rules: Sequence[Finding], said: Mapping[str, Any]) -> Finding:
-    """A broken rule with the errors that it foretells; a warning where none leaves its budget."""
+    """A broken rule with the errors that it predicts; a warning where none leaves its budget."""
     if finding not in rules:
         return finding
     figures = ", ".join(
@@ -101,7 +101,7 @@ def _measured(finding: Finding, rules: Sequence[Finding], said: Mapping[str, Any
     )
     harmless = not any(one.wrong or one.answer is None for one in said.values())
     level = "warning" if harmless else finding.level
-    return replace(finding, level=level, message=f"{finding.message}; foretold: {figures}")
+    return replace(finding, level=level, message=f"{finding.message}; predicted: {figures}")
 
 
 def _calibrated(case: Case, artifacts: CaseArtifacts, store: Store) -> list[Finding]:

@@ -19,8 +19,8 @@ from reference.lstm.float64 import LstmOptions, LstmState
 from reference.lstm.integer import lstm_integer
 from reference.lstm.integer_weights import GateScales
 from reference.lstm.profiles import TFLITE_2_15, TFLM
-from tests.golden_models import integer_operators
-from tests.reference.models import float_weights, integer_input, integer_model
+from tests.support.recorded_models import integer_operators
+from tests.support.reference_models import float_weights, integer_input, integer_model
 
 FOLDER = Path(__file__).parent / "golden"
 SCHEMES = ("float32", "float16", "dynamic-range", "int8", "int16x8")

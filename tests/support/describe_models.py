@@ -1,7 +1,7 @@
 """Build Keras models and say what Keras itself knows of them. Imports TensorFlow.
 
-Run as `python tests/describe_models.py OUT.json` from the project's root. For each model: its
-configuration, and for each recurrent layer whether Keras hands it a mask.
+Run as `python tests/support/describe_models.py OUT.json` from the project's root. For each model:
+its configuration, and for each recurrent layer whether Keras hands it a mask.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM1D")
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from harness.checks import parity
 from harness.report import document
-from harness.session import session
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
 
@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if phase == "import":
         Server._start = _pressing(Server._start, lambda *_: True)  # type: ignore[method-assign]
     elif phase == "compare":
-        session.compare = _pressing(session.compare, lambda *_: True)  # type: ignore[attr-defined]
+        parity.compare = _pressing(parity.compare, lambda *_: True)  # type: ignore[attr-defined]
     elif phase == "report":
         document.write = _pressing(document.write, lambda *_: True)
     else:

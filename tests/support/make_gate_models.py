@@ -1,4 +1,4 @@
-"""Write the model that tests/test_broken_models.py breaks, and its conversions. Imports
+"""Write the model that tests/system/test_broken_models.py breaks, and its conversions. Imports
 TensorFlow."""
 
 from __future__ import annotations

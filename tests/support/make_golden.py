@@ -1,9 +1,9 @@
 """Put the answers of Keras, TensorFlow Lite and TensorFlow Lite Micro on record.
 
-`python -m tests.make_golden [networks] [integers] [derived]` writes tests/reference/golden/: what
-the oracles must say without any of them installed. Needed again when a version of them changes,
-and for a new model in tests/golden_models.py; the derived figures (budgets, ranges) are the
-oracle's own of that day.
+`python -m tests.support.make_golden [networks] [integers] [derived]` writes tests/support/golden/:
+what the oracles must say without any of them installed. Needed again when a version of them
+changes, and for a new model in tests/support/recorded_models.py; the derived figures (budgets,
+ranges) are the oracle's own of that day.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.support.cache import Store
 from harness.support.time_accounting import Account
 from harness.workers.server_handle import Server
-from tests.golden_models import integer_operators, networks
-from tests.reference import derived
-from tests.reference.models import integer_input
+from tests.support import derived
+from tests.support.recorded_models import integer_operators, networks
+from tests.support.reference_models import integer_input
 
-FOLDER = Path(__file__).parent / "reference" / "golden"
+FOLDER = Path(__file__).parent / "golden"
 SAMPLES = 2
 
 

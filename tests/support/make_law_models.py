@@ -1,4 +1,4 @@
-"""Write the models that tests/test_law_users.py examines laws on. Imports TensorFlow."""
+"""Write the models that tests/integration/laws examines laws on. Imports TensorFlow."""
 
 from __future__ import annotations
 

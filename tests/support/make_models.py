@@ -1,4 +1,4 @@
-"""Write the user's models that tests/test_gate.py puts through the gate. Imports TensorFlow."""
+"""Write the models that tests/system/test_gate.py gates. Imports TensorFlow."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Write flatbuffers, samples, and what published prediction helpers make of them, for
-tests/test_predicting.py. Imports TensorFlow."""
+tests/integration/diagnosis/test_predictions.py. Imports TensorFlow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write the models that tests/test_structure_gate.py puts through the gate. Imports TensorFlow."""
+"""Write the models that test_structure_gate.py puts through the gate. Imports TensorFlow."""
 
 from __future__ import annotations
 

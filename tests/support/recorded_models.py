@@ -11,7 +11,7 @@ import numpy as np
 from fixtures.variants import VARIANTS, Input, Node, Variant
 from reference.lstm.integer_weights import IntegerLstm
 from reference.lstm.weights import Gates
-from tests.reference.models import integer_model
+from tests.support.reference_models import integer_model
 
 STEPS = 6
 _UNITS = {20: 3, 12: 2, 64: 4, 128: 4}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from reference.network.hooks import Hooks, Lazy, WeightKind
-from tests.reference.networks import Array, named
+from tests.support.networks import Array, named
 
 #: [samples, batch, time, features]: two steps, so that what is shown for each step is seen twice.
 STEPS, FEATURES, UNITS = 2, 4, 3

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.support.project import ROOT
 from harness.weights.audit import audit
 from harness.weights.layer_alignment import align
-from tests import breaking
+from tests.support import breaking
 
-ROOT = Path(__file__).resolve().parents[1]
 #: file -> blame, a part of the cause, where it starts (empty: parity alone need not see it)
 FAULTS = {
     "float32-one_weight": (
@@ -81,7 +81,7 @@ class Run:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("broken")
-    script = ROOT / "tests" / "make_gate_models.py"
+    script = ROOT / "tests" / "support" / "make_gate_models.py"
     subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
     for base in ("float32", "int8"):
         content = (folder / f"{base}.tflite").read_bytes()

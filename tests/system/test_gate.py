@@ -21,9 +21,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.interrupting import hear_ctrl_c
-
-ROOT = Path(__file__).resolve().parents[1]
+from harness.support.project import ROOT
+from tests.support.interrupting import hear_ctrl_c
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def test_the_layers_around_an_lstm_are_held_to_the_oracle(
     gate: Callable[..., Gate], models: Path
 ) -> None:
     """Pooling, merging and normalising layers: Keras itself and TFLite agree with the float64
-    value (formulas by hand: tests/reference/test_network_pooling.py)."""
+    value (formulas by hand: tests/unit/reference/test_network_pooling.py)."""
     found = gate(
         *("--model", models / "many layers.keras", "--recipe", "float32"),
         *("--runtime", "keras", "--runtime", "tflite", "--runtime", "tflite-no-xnnpack"),

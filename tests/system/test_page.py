@@ -21,9 +21,9 @@ from harness.report import document as report
 from harness.report import exhibits, page
 from harness.report.exhibits import Exhibit, Plot, Series, Table
 from harness.report.page import content
-from tests.test_report import CASE, FAILED, LIMITED
+from harness.support.project import ROOT
+from tests.unit.report.test_document import CASE, FAILED, LIMITED
 
-ROOT = Path(__file__).resolve().parents[1]
 HOSTILE = '</script><script>window.hacked=1</script><img src=x onerror="window.hacked=1">"\'&<!--'
 STEPS = {"signals": ["noise"], "raw": False, "error": [1e-7, 2e-7, 3e-7], "budget": [1e-6] * 3}
 EXHIBIT = Exhibit(
@@ -268,7 +268,7 @@ def test_the_command_writes_the_page_of_a_stored_report(tmp_path: Path) -> None:
     (tmp_path / "conformance.json").write_text('{"schema": "other"}')
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "not a report of lstm-conformance/1" in done.stderr
+    assert "not a report of lstm-conformance/2" in done.stderr
     assert "Traceback" not in done.stderr
 
 

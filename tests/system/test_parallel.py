@@ -15,9 +15,8 @@ from harness.plugins.parallel import unit
 from harness.report import document as report
 from harness.report.merge import merge
 from harness.support.cache import Store
+from harness.support.project import ROOT
 from harness.support.time_accounting import Account, add_report, balance
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize(

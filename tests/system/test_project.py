@@ -19,9 +19,9 @@ from harness.comparison import overrides
 from harness.report import document as report
 from harness.report.baseline import Baseline, why_worse
 from harness.report.merge import merge
-from tests.test_report import CASE
+from harness.support.project import ROOT
+from tests.unit.report.test_document import CASE
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from harness.support.project import ROOT
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Run:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("structure")
-    script = ROOT / "tests" / "make_structure_models.py"
+    script = ROOT / "tests" / "support" / "make_structure_models.py"
     subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
     return folder
 

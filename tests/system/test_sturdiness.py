@@ -16,9 +16,9 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.interrupting import hear_ctrl_c
+from harness.support.project import ROOT
+from tests.support.interrupting import hear_ctrl_c
 
-ROOT = Path(__file__).resolve().parents[1]
 #: What a run may take to end after Ctrl-C, on a busy machine.
 PROMPTLY = 15.0
 
@@ -52,7 +52,7 @@ def test_ctrl_c_ends_every_phase_promptly_with_a_report_and_nothing_left(
     }
     selected = ("-k", "test_parity or test_conversion")
     run = subprocess.Popen(
-        [*_command(models, out, "--no-cache", *selected), "-p", "tests.interrupting"],
+        [*_command(models, out, "--no-cache", *selected), "-p", "tests.support.interrupting"],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

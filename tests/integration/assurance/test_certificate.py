@@ -24,9 +24,9 @@ from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.pipeline.settings import Settings
 from harness.report import exhibits
 from harness.structure.findings import Finding
-from tests.reference.models import float_weights
+from harness.support.project import ROOT
+from tests.support.reference_models import float_weights
 
-ROOT = Path(__file__).resolve().parents[1]
 FAULTS = {fault.id: fault for fault in registry.faults()}
 KILLED = JudgedFault("model", "a", "int8", "killed", (Reading("rule weights", 2.0),))
 HELD = Control("square", 4, 0.5)

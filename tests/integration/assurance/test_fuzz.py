@@ -22,7 +22,6 @@ from harness.report import exhibits
 from harness.support import leak_check
 from harness.support.cache import Store
 
-ROOT = Path(__file__).resolve().parents[1]
 #: All kinds of corruption on every base, a few times.
 COUNT = 84
 

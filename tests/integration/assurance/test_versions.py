@@ -20,6 +20,7 @@ from harness.assurance.versions.measuring import PLAN, Plan
 from harness.assurance.versions.rows import ROWS, Row, chosen
 from harness.flatbuffer.structure import Structure
 from harness.structure import fusion, version_advice
+from harness.support.project import ROOT
 
 REQUIRED = ("2.15", "2.16 tf_keras", "2.19 Keras 3", "2.21 Keras 3", "2.21 tf_keras")
 
@@ -238,6 +239,6 @@ def test_the_structure_check_gives_the_advice_in_place_of_no_reason() -> None:
 
 def test_uv_is_there_for_make_versions() -> None:
     """It is a development dependency: `make versions` needs nothing installed by hand."""
-    requirements = Path(__file__).resolve().parents[1] / "requirements"
+    requirements = ROOT / "requirements"
     assert "uv" in (requirements / "dev.in").read_text().split()
     assert sys.executable

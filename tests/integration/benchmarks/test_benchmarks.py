@@ -37,12 +37,12 @@ from harness.pipeline.selection import select
 from harness.pipeline.settings import Settings
 from harness.report import exhibits
 from harness.session.session import Session
+from harness.support.project import ROOT
 from harness.workers.answers import Answer
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
 from reference.lstm.weights import Gates, LstmWeights
 
-ROOT = Path(__file__).resolve().parents[1]
 #: What the README tells users to fail on: half of the slowdown that must be caught.
 THRESHOLD, SLOWDOWN = 0.10, 0.20
 

@@ -27,7 +27,7 @@ from reference.attribution import attribute
 from reference.lstm.integer import lstm_integer
 from reference.lstm.integer_weights import IntegerLstm
 from reference.lstm.profiles import FACTORS, TFLITE_2_15, TFLM, factors, with_factor
-from tests.reference.models import float_weights, integer_input, integer_model
+from tests.support.reference_models import float_weights, integer_input, integer_model
 
 NATIVE = RUNTIMES["tflite"], RUNTIMES["tflm"]
 

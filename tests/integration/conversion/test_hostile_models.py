@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from fixtures.outcomes import Outcome
+from harness.support.project import ROOT
 from harness.workers.answers import Answer, Failure
 from harness.workers.client import Worker
 from harness.workers.limits import Limits
 from harness.workers.server_handle import Server
 
-ROOT = Path(__file__).resolve().parents[1]
 PATIENT = Limits(seconds=120, memory_bytes=4 << 30)
 
 
@@ -25,7 +25,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[
     """Folder of the files, the file that their code would create, and the loader's verdicts."""
     folder = tmp_path_factory.mktemp("hostile models ü")
     marker = tmp_path_factory.mktemp("elsewhere") / "executed"
-    script = ROOT / "tests" / "make_hostile_models.py"
+    script = ROOT / "tests" / "support" / "make_hostile_models.py"
     done = subprocess.run(
         [sys.executable, script, folder, marker], check=True, capture_output=True, text=True
     )

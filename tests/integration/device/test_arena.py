@@ -33,6 +33,7 @@ from harness.device.arena import (
 from harness.device.resources import Model, Unfit, check_arena, model_of
 from harness.pipeline.cases import Case
 from harness.session.session import Session
+from harness.support.project import ROOT
 
 #: Float and integer, small and large, and those where the allocator's own total is too few.
 SUBJECTS = (
@@ -93,7 +94,7 @@ def _brute_force(model: Model, folder: Path, *sizes: int) -> list[int]:
     arrays |= {f"input/{k}": samples[0] for k, samples in enumerate(model.samples)}
     arrays |= {f"output/{k}": outputs[0] for k, outputs in enumerate(model.outputs)}
     np.savez(folder / "model.npz", **arrays)
-    script = Path(__file__).with_name("brute_force_arena.py")
+    script = ROOT / "tests" / "support" / "brute_force_arena.py"
     command = [sys.executable, script, folder / "model.npz", *map(str, sizes)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return [int(word) for word in done.stdout.split()]

@@ -26,8 +26,8 @@ from harness.pipeline.selection import select
 from harness.report import exhibits
 from harness.session.session import Session
 from harness.support.cache import Store
+from harness.support.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 COMPILER = c_array.find_compiler()
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler")
 

@@ -31,8 +31,9 @@ from harness.flatbuffer.tensor_codec import from_runtime, to_runtime
 from harness.pipeline.cases import Case
 from harness.session.session import Session
 from harness.support.cache import Store
+from harness.support.project import ROOT
 
-STUBS = Path(__file__).with_name("arduino")
+STUBS = ROOT / "tests" / "support" / "arduino"
 COMPILER = c_array.find_compiler()
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler to build the sketch with")
 _TYPES = {"float32": 1, "int16": 7, "int8": 9}

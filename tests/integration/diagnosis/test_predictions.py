@@ -26,11 +26,11 @@ from harness.diagnosis.predictions import (
 from harness.execution.interpreters import Interpreters
 from harness.flatbuffer.structure import Structure
 from harness.flatbuffer.tensor_codec import from_runtime, to_runtime
+from harness.support.project import ROOT
 from harness.workers import limits
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
 
-ROOT = Path(__file__).resolve().parents[1]
 NATIVE = tuple(runtime for runtime in RUNTIMES.values() if runtime.kind != "keras")
 
 #: The published helper (harness/workers/remote/keras/published.py), as written, and the form it is
@@ -47,7 +47,7 @@ NAMED = {
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("predictions")
-    script = ROOT / "tests" / "make_predictions.py"
+    script = ROOT / "tests" / "support" / "make_predictions.py"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, script, folder], check=True, env=environment, cwd=ROOT)
     return folder

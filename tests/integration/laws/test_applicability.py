@@ -21,8 +21,8 @@ from harness.laws.search import search
 from harness.pipeline.cases import Case
 from harness.pipeline.selection import select
 from harness.session.session import Session
+from harness.support.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 STATE = {"resetting", "allocating"}
 STREAM = {"streaming", "carrying"}
 
@@ -45,7 +45,7 @@ EXAMINED = [
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("laws")
-    script = ROOT / "tests" / "make_law_models.py"
+    script = ROOT / "tests" / "support" / "make_law_models.py"
     subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
     return folder
 

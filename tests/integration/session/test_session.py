@@ -1,4 +1,4 @@
-"""The lab with a runtime that dies: each case ends in its outcome, the others go on."""
+"""A session with a runtime that dies: each case ends in its outcome, the others go on."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Contract and scale rules of fused LSTMs: healthy operator-level models raise nothing, each
-injected fault is named, and what a fault foretells comes true on both runtimes."""
+injected fault is named, and what a fault predicts comes true on both runtimes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from harness.support.cache import Store
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
 from reference.lstm.float64 import LstmOptions
-from tests.reference.models import float_weights, integer_input, integer_model
+from tests.support.reference_models import float_weights, integer_input, integer_model
 
 UNITS = 6
 
@@ -279,7 +279,7 @@ def test_what_becomes_of_a_zero_point_that_should_be_0(
     read: Read, bench: OperatorBench, number: int, tflm: str
 ) -> None:
     """TFLite ignores one of a kernel, TFLite Micro subtracts it, and both ignore one of a bias:
-    the rule foretells neither, since it cannot know how the numbers were meant."""
+    the rule predicts neither, since it cannot know how the numbers were meant."""
     model = _calm(integer_model(12, units=UNITS))
     kernel = {2: "input_kernel", 6: "recurrent_kernel"}.get(number)
     if kernel:  # so that one less fits

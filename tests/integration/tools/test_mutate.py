@@ -15,9 +15,8 @@ from typing import Any
 
 import pytest
 
+from harness.support.project import ROOT
 from tools.mutate import Forks, Reach, _is_wanted, _ordered
-
-ROOT = Path(__file__).parents[1]
 
 
 def _told(limit: int, work: Any, *subjects: str) -> dict[str, tuple[int, Any]]:

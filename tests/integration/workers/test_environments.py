@@ -16,13 +16,13 @@ import pytest
 from fixtures.runtimes import RUNTIMES
 from harness.conversion.converter import Converter
 from harness.support.cache import Store
+from harness.support.project import ROOT
 from harness.support.time_accounting import Account
 from harness.workers import environments
 from harness.workers.answers import WorkerUnavailable
 from harness.workers.environments import Elsewhere, Environment, started
 from harness.workers.remote import serve, wire
 
-ROOT = Path(__file__).resolve().parents[1]
 WORKERS = ROOT / "fixtures" / "workers"
 OTHER_VERSION = f"protocol version {wire.VERSION + 1}, expected {wire.VERSION}"
 
@@ -51,8 +51,8 @@ def numpy_only(tmp_path: Path) -> Path:
 def other_protocol(tmp_path: Path) -> Path:
     """A Python whose worker speaks the next version of the protocol."""
     code = (
-        "from harness.workers import wire; wire.VERSION += 1; "
-        "from harness.workers import serve; serve.main()"
+        "from harness.workers.remote import wire; wire.VERSION += 1; "
+        "from harness.workers.remote import serve; serve.main()"
     )
     return _program(
         tmp_path,

@@ -13,12 +13,12 @@ import pytest
 
 from fixtures.outcomes import Outcome
 from harness.support import scratch
+from harness.support.project import ROOT
 from harness.workers.answers import Answer, Failure
 from harness.workers.client import Worker
 from harness.workers.limits import Limits
 from harness.workers.server_handle import Server
 
-ROOT = Path(__file__).resolve().parents[1]
 QUICK = Limits(seconds=2.0, memory_bytes=256 << 20)
 
 
@@ -86,7 +86,7 @@ def test_a_file_without_end_is_stopped(below: Path, server: Server) -> None:
 
 
 def test_the_sessions_folder_goes_with_the_process(below: Path) -> None:
-    code = "from fixtures import scratch; print(scratch.folder('x'))"
+    code = "from harness.support import scratch; print(scratch.folder('x'))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -103,7 +103,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next_and_no_living_runs_files(
     below: Path,
 ) -> None:
     code = (
-        "import time\nfrom fixtures import scratch\n"
+        "import time\nfrom harness.support import scratch\n"
         "(scratch.folder('x') / 'file').write_text('x'); print('ready', flush=True)\n"
         "time.sleep(60)\n"
     )

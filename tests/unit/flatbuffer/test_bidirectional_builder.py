@@ -10,7 +10,7 @@ from harness.flatbuffer.bidirectional_builder import (
 )
 from harness.flatbuffer.schema import unpack
 from reference.lstm.float64 import LstmOptions
-from tests.reference.models import float_weights
+from tests.support.reference_models import float_weights
 
 
 def constant(model: object, tensor: object) -> np.ndarray:  # type: ignore[type-arg]

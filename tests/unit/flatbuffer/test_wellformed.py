@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import importlib.util
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,13 +14,14 @@ import pytest
 from harness.conversion.trust import refuse_reaching_out
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.flatbuffer.wellformed import damage
+from harness.support.project import ROOT
 from harness.workers.answers import Answer
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
 
 
 def _models() -> ModuleType:
-    path = Path(__file__).parent / "reference" / "models.py"
+    path = ROOT / "tests" / "support" / "reference_models.py"
     spec = importlib.util.spec_from_file_location("small_models", path)
     assert spec is not None
     assert spec.loader is not None

@@ -29,8 +29,8 @@ from harness.workers.client import Worker
 from harness.workers.limits import Limits
 from harness.workers.server_handle import Server
 from reference.lstm.float64 import LstmOptions, lstm
-from tests import faulty_systems as faulty
-from tests.faulty_systems import FEATURES, Lstm
+from tests.support import faulty_models as faulty
+from tests.support.faulty_models import FEATURES, Lstm
 
 #: What a system is made for decides which laws apply to it.
 OPEN = ("lengths", "empty", "fixed-batch", "causality", "unclipped", "streaming", "carrying")

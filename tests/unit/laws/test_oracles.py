@@ -12,7 +12,7 @@ from fixtures.variants import VARIANTS
 from harness.laws.oracles import FloatLstm, Stored, WholeModel
 from harness.support.cache import Store
 from reference.lstm.float64 import LstmOptions
-from tests import faulty_systems as faulty
+from tests.support import faulty_models as faulty
 
 X = np.random.default_rng(0).uniform(-1, 1, (2, 3, faulty.FEATURES)).astype(np.float32)
 

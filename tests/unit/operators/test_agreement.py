@@ -19,7 +19,7 @@ from harness.flatbuffer.schema import pack, unpack
 from harness.flatbuffer.structure import Structure
 from harness.operators import agreement
 from harness.operators.agreement import beyond_one_rounding, computed_tensors, single_operators
-from tests.reference.models import float_weights
+from tests.support.reference_models import float_weights
 
 Array = NDArray[Any]
 TFLITE, MICRO = RUNTIMES["tflite"], RUNTIMES["tflm"]

@@ -41,8 +41,8 @@ from reference.lstm.float64 import LstmOptions, LstmState, lstm
 from reference.lstm.integer import lstm_integer
 from reference.lstm.profiles import TFLITE_2_15, TFLM
 from reference.network import UnsupportedLayer, evaluate
-from tests.reference import derived
-from tests.reference.models import float_weights, integer_input, integer_model
+from tests.support import derived
+from tests.support.reference_models import float_weights, integer_input, integer_model
 
 Array = NDArray[Any]
 TFLITE, MICRO = RUNTIMES["tflite"], RUNTIMES["tflm"]

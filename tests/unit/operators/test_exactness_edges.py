@@ -17,7 +17,7 @@ from harness.operators.exactness import Expected, compare_operator, expected_of,
 from reference.lstm.float64 import LstmOptions
 from reference.lstm.profiles import LITERT_2_3
 from reference.network import UnsupportedLayer
-from tests.reference.models import float_weights
+from tests.support.reference_models import float_weights
 
 Array = np.ndarray[Any, Any]
 VALUES = tuple(np.arange(n, dtype=np.int16).reshape(1, 2, -1) for n in (12, 4, 8))

@@ -22,7 +22,7 @@ from reference.lstm.integer import lstm_integer
 from reference.lstm.integer_weights import GateScales, IntegerLstm
 from reference.lstm.profiles import TFLITE_2_15, TFLM
 from reference.lstm.weights import Gates, LstmWeights
-from tests.reference.models import float_weights, integer_input, integer_model
+from tests.support.reference_models import float_weights, integer_input, integer_model
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 4.0, 8.0])

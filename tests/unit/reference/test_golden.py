@@ -1,6 +1,7 @@
 """The oracles held to what Keras and the runtimes gave, on record: none of them is needed here.
 
-tests/make_golden.py made the records; the suites hold the same oracles to the runtimes live.
+tests/support/make_golden.py made the records; the suites hold the same oracles to the runtimes
+live.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from reference.attribution import attribute
 from reference.lstm.integer import lstm_integer
 from reference.lstm.profiles import TFLITE_2_15, TFLM, factors, with_factor
 from reference.network import evaluate
-from tests.golden_models import integer_operators, networks
-from tests.reference import derived
-from tests.reference.models import integer_input
+from tests.support import derived
+from tests.support.recorded_models import integer_operators, networks
+from tests.support.reference_models import integer_input
 
 PROFILES: dict[str, Any] = {"tflite": TFLITE_2_15, "tflm": TFLM}
 #: float32 against float64 on ordinary weights (measured: 2.6e-7), with room for six layers.

@@ -7,8 +7,8 @@ import pytest
 from reference.lstm.float32_micro import lstm_float32, sequential_product
 from reference.lstm.float64 import LstmOptions, LstmState, bidirectional, layer_norm, lstm, sigmoid
 from reference.lstm.weights import Gates, LstmWeights
-from tests.reference.models import float_weights
-from tests.reference.rnn_float import gru, simple_rnn
+from tests.support.reference_models import float_weights
+from tests.support.rnn_float import gru, simple_rnn
 
 
 def scalar(i: float | None, f: float, c: float, o: float, *shape: int) -> Gates:

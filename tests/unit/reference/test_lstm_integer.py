@@ -18,7 +18,7 @@ from reference.lstm.integer import lstm_integer, tanh_is_skipped
 from reference.lstm.integer_weights import GateScales
 from reference.lstm.profiles import FACTORS, TFLITE_2_15, TFLM, factors, with_factor
 from reference.lstm.weights import Gates
-from tests.reference.models import integer_input, integer_model
+from tests.support.reference_models import integer_input, integer_model
 
 BOTH = pytest.mark.parametrize("profile", [TFLITE_2_15, TFLM], ids=["tflite", "tflm"])
 

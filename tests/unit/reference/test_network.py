@@ -13,7 +13,7 @@ from reference.lstm.float64 import LstmOptions, lstm
 from reference.lstm.weights import LstmWeights
 from reference.network import UnsupportedLayer, evaluate
 from reference.network.config import options
-from tests.reference.networks import (
+from tests.support.networks import (
     Array,
     W,
     X,
@@ -25,7 +25,7 @@ from tests.reference.networks import (
     named,
     node,
 )
-from tests.reference.rnn_float import gru, simple_rnn
+from tests.support.rnn_float import gru, simple_rnn
 
 
 def wrapped(kind: str, **config: Any) -> dict[str, Any]:

@@ -14,8 +14,8 @@ import pytest
 from reference.network import evaluate, run
 from reference.network.hooks import ACTIVATIONS, Hooks
 from reference.network.layers import Run
-from tests.reference.networks import Array, document, named, node
-from tests.reference.seen import (
+from tests.support.networks import Array, document, named, node
+from tests.support.seen import (
     FEATURES,
     LSTM,
     SHOWN,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reference.network import UnsupportedLayer, evaluate
-from tests.reference.networks import Array, W, X, close, document, draw, layer, named, node
+from tests.support.networks import Array, W, X, close, document, draw, layer, named, node
 
 
 def wrapped(kind: str, **config: Any) -> dict[str, Any]:

@@ -10,15 +10,7 @@ import pytest
 
 from reference.budgets.monte_carlo import budgets
 from reference.network import evaluate
-from tests.reference.networks import (
-    Array,
-    W,
-    X,
-    document,
-    layer,
-    named,
-    node,
-)
+from tests.support.networks import Array, W, X, document, layer, named, node
 
 
 def _swapped(a: int, b: int) -> Callable[[list[Array]], list[Array]]:

@@ -19,7 +19,7 @@ from reference.budgets.precision_schemes import (
     Recorder,
 )
 from reference.network import evaluate, trace
-from tests.reference.networks import Array, W, X, document, draw, named, node
+from tests.support.networks import Array, W, X, document, draw, named, node
 
 # Dynamic range: weights, and the rows that they are multiplied with -------------------------
 

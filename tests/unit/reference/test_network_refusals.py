@@ -12,7 +12,7 @@ from reference.network.layers import LAYERS
 from reference.network.merging import MERGING
 from reference.network.pooling import POOLING
 from reference.network.recurrent import RECURRENT
-from tests.reference.networks import W, X, close, document, layer, named, node
+from tests.support.networks import W, X, close, document, layer, named, node
 
 
 def wrapped(kind: str, **config: Any) -> dict[str, Any]:

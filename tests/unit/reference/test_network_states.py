@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reference.network import UnsupportedLayer, evaluate
-from tests.reference.networks import (
+from tests.support.networks import (
     Array,
     W,
     X,

@@ -15,8 +15,8 @@ from reference.network import run
 from reference.network.hooks import Hooks
 from reference.network.layers import Run
 from reference.network.trace import QUANTITIES, Tap, trace
-from tests.reference import networks
-from tests.reference.networks import Array, W, document, draw, named, node
+from tests.support import networks
+from tests.support.networks import Array, W, document, draw, named, node
 
 UNITS, FEATURES, STEPS = 4, 3, 7
 

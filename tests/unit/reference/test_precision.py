@@ -37,7 +37,7 @@ from reference.lstm.integer import lstm_integer
 from reference.lstm.integer_preparation import prepare
 from reference.lstm.profiles import TFLITE_2_15, TFLM
 from reference.lstm.weights import Gates, LstmWeights
-from tests.reference.models import float_weights, integer_input, integer_model
+from tests.support.reference_models import float_weights, integer_input, integer_model
 
 Array = np.ndarray[Any, Any]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from reference.lstm.float64 import LstmOptions, bidirectional, lstm
-from tests.reference.models import float_weights
-from tests.reference.rnn_float import gru, simple_rnn
+from tests.support.reference_models import float_weights
+from tests.support.rnn_float import gru, simple_rnn
 
 X = np.random.default_rng(0).normal(size=(2, 6, 4))
 UNITS = 3

@@ -11,7 +11,7 @@ import pytest
 from reference.arithmetic.affine import Affine, dequantise, quantise
 from reference.lstm.integer_weights import GateScales
 from reference.lstm.weights import Gates, LstmWeights
-from tests.reference.models import float_weights, integer_model
+from tests.support.reference_models import float_weights, integer_model
 
 
 def longer(gates: Gates) -> Gates:

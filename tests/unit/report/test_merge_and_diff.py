@@ -14,7 +14,7 @@ from harness.report import document as report
 from harness.report.__main__ import main
 from harness.report.exhibits import Exhibit
 from harness.report.merge import merge
-from tests.test_report import CASE, FAILED, LIMITED
+from tests.unit.report.test_document import CASE, FAILED, LIMITED
 
 FLATBUFFERS = {"f0": {"bytes": 1000, "operators": {"TANH": 1}, "tensors": []}}
 FUZZED = {"runtime": "tflm", "kind": "int8 (fuzz)", "operators": 2, "values": 20, "mismatches": 0}
@@ -95,8 +95,8 @@ def test_the_command_merges_reports_pages_and_exhibits(
     [
         (None, "No such file"),
         ("{", "not JSON"),
-        ("[]", "not a report of lstm-conformance/1"),
-        ('{"schema": "lstm-conformance/1"}', "'environment' is a required property"),
+        ("[]", "not a report of lstm-conformance/2"),
+        ('{"schema": "lstm-conformance/2"}', "'environment' is a required property"),
     ],
 )
 @pytest.mark.parametrize("action", ["merge", "compare"])

@@ -7,7 +7,6 @@ import copy
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +17,8 @@ from harness.conversion.recurrent_layers import recurrent_layers
 from harness.flatbuffer.structure import Structure
 from harness.structure.findings import errors
 from harness.structure.fusion import failed_conditions, fusion_findings
+from harness.support.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 LSTM = {
     "nodes": [
         {"name": "lstm", "class": "LSTM", "config": {"units": 4}, "inputs": ["x"]},
@@ -31,7 +30,7 @@ LSTM = {
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     path = tmp_path_factory.mktemp("described") / "models.json"
-    script = ROOT / "tests" / "describe_models.py"
+    script = ROOT / "tests" / "support" / "describe_models.py"
     subprocess.run([sys.executable, script, path], check=True, capture_output=True, cwd=ROOT)
     found: dict[str, Any] = json.loads(path.read_text())
     return found

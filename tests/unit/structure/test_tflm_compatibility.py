@@ -1,4 +1,4 @@
-"""What is foretold of TFLite Micro: the list of its operators is asked for again, and each cause
+"""What is predicted of TFLite Micro: the list of its operators is asked for again, and each cause
 of a refusal is injected into a healthy description."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.structure.recipe_rules import recipe_findings
 from harness.structure.tflm_compatibility import PATH, operators, tflm_findings
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
-from tests.test_fusion import _fused, _loop
+from tests.unit.structure.test_fusion import _fused, _loop
 from tools.probe_tflm_operators import operator_names, registered
 
 
@@ -85,7 +85,7 @@ def _hybrid(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "rule", "foretold"),
+    ("fault", "rule", "predicted"),
     [
         (_add("REDUCE_ANY"), "tflm-operator", "refuses"),
         (_add("FlexTensorListReserve"), "tflm-operator", "refuses"),

@@ -17,8 +17,8 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.support.cache import Entry, Store, fingerprint
+from harness.support.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 KEY = {"subject": "sequences", "recipe": {"shapes": [[1, None, 28]]}}
 ARRAYS = {"tflite": np.arange(1000, dtype=np.uint8), "empty": np.empty((0, 3), np.float32)}
 
@@ -118,7 +118,7 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_run(tmp_path: Path) ->
     code = (
         "import os, sys, time\n"
         "from pathlib import Path\n"
-        "from fixtures import files\n"
+        "from harness.support import files\n"
         "os.replace = lambda *_: (print('writing', flush=True), time.sleep(60))\n"
         "files.write(Path(sys.argv[1]) / 'aa' / 'entry.npz', b'x' * 1000)\n"
     )

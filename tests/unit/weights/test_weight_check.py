@@ -19,7 +19,7 @@ from harness.weights.weight_check import matches, weight_findings
 from reference.budgets.monte_carlo import calibrate
 from reference.lstm.float64 import LstmOptions
 from reference.lstm.weights import Gates, LstmWeights
-from tests.reference.models import float_weights
+from tests.support.reference_models import float_weights
 
 Array = NDArray[Any]
 GROUPS = ("input_kernel", "recurrent_kernel", "bias")

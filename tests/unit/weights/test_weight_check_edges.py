@@ -34,7 +34,7 @@ from harness.weights.weight_check import (
 )
 from reference.lstm.float64 import LstmOptions
 from reference.lstm.weights import Gates, LstmWeights
-from tests.reference.models import float_weights
+from tests.support.reference_models import float_weights
 
 Array = np.ndarray[Any, Any]
 GATES = ("input", "forget", "cell", "output")
