@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference.budgets import monte_carlo
+from reference.budgets import monte_carlo, network_trace
 from reference.budgets.monte_carlo import budgets, calibrate, make_hooks
 from reference.budgets.precision_schemes import (
     INT16X8,
@@ -18,7 +18,7 @@ from reference.budgets.precision_schemes import (
     Integer,
     Recorder,
 )
-from reference.network import evaluate, trace
+from reference.network import evaluate
 from tests.support.networks import Array, W, X, document, draw, named, node
 
 # Dynamic range: weights, and the rows that they are multiplied with -------------------------
@@ -205,7 +205,7 @@ def test_a_budget_by_hand() -> None:
     assert found.typical == pytest.approx(np.sqrt(5))
     assert found.scale == 4
     assert not found.decides
-    assert trace._budget(exact, noisy) == found.value
+    assert network_trace._budget(exact, noisy) == found.value
 
 
 def test_the_output_itself_is_rounded() -> None:
@@ -213,7 +213,7 @@ def test_the_output_itself_is_rounded() -> None:
     found = monte_carlo._budget(exact, np.stack([exact, exact]), 3.0)
     assert (found.systematic, found.random) == (0, UNIT_ROUNDOFF * 4)
     assert found.rms == pytest.approx(3 * UNIT_ROUNDOFF * np.sqrt(12.5))
-    assert trace._budget(exact, np.stack([exact, exact])) == found.value
+    assert network_trace._budget(exact, np.stack([exact, exact])) == found.value
     assert (
         monte_carlo._budget(exact[:, :1], exact[np.newaxis, :, :1], 3.0).scale == 3
     )  # of one value
@@ -223,7 +223,7 @@ def test_the_mean_is_of_the_draws_of_each_element() -> None:
     exact = np.zeros((1, 2))
     noisy = np.array([[[5.0, -5.0]], [[5.0, -5.0]]])
     assert monte_carlo._budget(exact, noisy, 3.0).systematic == 5
-    assert trace._budget(exact, noisy) == 5
+    assert network_trace._budget(exact, noisy) == 5
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from reference.budgets.monte_carlo import Scheme, calibrate, make_hooks
+from reference.budgets.network_trace import QUANTITIES, Tap, trace
 from reference.lstm.float64 import lstm
 from reference.lstm.weights import LstmWeights
 from reference.network import run
 from reference.network.hooks import Hooks
 from reference.network.layers import Run
-from reference.network.trace import QUANTITIES, Tap, trace
 from tests.support import networks
 from tests.support.networks import Array, W, document, draw, named, node
 
