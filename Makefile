@@ -40,7 +40,7 @@ test: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m pytest tests/ -ra -n 2 $(ARGS)
 
 # Every kind of corruption, in turn, of every base: 240 times. ARGS="--count N --seed N" for others.
