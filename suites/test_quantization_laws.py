@@ -15,6 +15,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fixtures.runtimes import RUNTIMES
 from harness.flatbuffer.quantize_builder import dequantize_model, quantize_model
 from harness.quantization.scale_predictions import OperatorBench
 from reference.arithmetic.affine import Affine, dequantise, limits, quantise, round_half_away
@@ -29,7 +30,7 @@ from reference.arithmetic.fixed_point import (
     rounding_doubling_high_mul_int16,
     rounding_right_shift,
 )
-from reference.arithmetic.quantize_operator import FORMS, Form, quantize_operator
+from reference.arithmetic.quantize_operator import Form, quantize_operator
 
 #: Arithmetic is quick: five times the profile's examples, at most 10,000.
 often = settings(max_examples=min(10_000, 5 * settings.default.max_examples))  # type: ignore[union-attr]
@@ -271,7 +272,7 @@ def test_the_high_product_rounds_half_up_and_saturates(a: int, b: int) -> None:
 def _forms(bench: OperatorBench) -> dict[str, Form]:
     """Each runtime that is asked for, TFLite's reference kernels among them."""
     names = [*bench.runtimes, *(["tflite-reference"] if "tflite" in bench.runtimes else [])]
-    return {name: FORMS[name] for name in names}
+    return {name: form for name in names if (form := RUNTIMES[name].quantize)}
 
 
 @often

@@ -30,7 +30,7 @@ def measure_parity(case: Case, session: Session) -> Measured:
     """The phases load, invoke and compare, for a case that got that far."""
     assert case.runtime is not None
     artifacts = session.artifacts(case)
-    if case.runtime.kind == "keras":
+    if not case.runtime.native:
         return _keras_parity(case, session, artifacts)
     outcome = structure_outcome(artifacts.conversion, case)
     if not outcome.agreed:

@@ -35,7 +35,7 @@ class Published:
     """Carries out forms in a worker of its own, and keeps what they gave in the store."""
 
     def __init__(self, heavy: Server, store: Store, seed: int) -> None:
-        self._worker = Worker(heavy, "recipe", limits.CONVERT)
+        self._worker = Worker(heavy, "keras-published", limits.CONVERT)
         self._store = store
         random = np.random.default_rng([seed, 4])
         self.calibration = random.uniform(-1, 1, (CALIBRATION_SAMPLES, *SHAPE)).astype(np.float32)

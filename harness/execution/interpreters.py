@@ -15,6 +15,7 @@ from harness.flatbuffer.structure import Structure
 from harness.workers import limits
 from harness.workers.answers import Failure
 from harness.workers.client import Worker
+from harness.workers.kinds import kind_of
 from harness.workers.limits import Limits
 from harness.workers.server_handle import Server
 
@@ -36,27 +37,35 @@ class RuntimeServers(Protocol):
 
 
 class Workers:
-    """One warm worker for each kind of runtime, and for each runtime in another Python.
+    """One warm worker with an ability for each adapter, and for each runtime in another Python.
 
-    suffix: of the workers' kinds: "" for whole models, "-tensors" for single operators.
+    heavy, light: the servers of packages whose import takes seconds, and of all others.
     """
 
     def __init__(
-        self, heavy: Server, light: Server, elsewhere: RuntimeServers | None, suffix: str
+        self,
+        heavy: Server,
+        light: Server,
+        ability: str,
+        elsewhere: RuntimeServers | None = None,
+        bounds: Limits = limits.INVOKE,
     ) -> None:
-        self._servers = {"tflite": heavy, "litert": light, "tflm": light}
+        self._servers = {True: heavy, False: light}
         self._elsewhere = elsewhere
-        self._suffix = suffix
+        self._ability = ability
+        self._bounds = bounds
         self._workers: dict[tuple[str, str], Worker] = {}
 
     def of(self, runtime: Runtime) -> Worker:
-        key = (runtime.kind, runtime.python)
+        key = (runtime.adapter.name, runtime.python)
         if key not in self._workers:
-            server = self._servers[runtime.kind]
+            server = self._servers[runtime.adapter.slow]
             if runtime.python:
                 assert self._elsewhere is not None
                 server = self._elsewhere.server(runtime)
-            self._workers[key] = Worker(server, f"{runtime.kind}{self._suffix}", limits.INVOKE)
+            self._workers[key] = Worker(
+                server, kind_of(runtime.adapter, self._ability), self._bounds
+            )
         return self._workers[key]
 
     def close(self) -> None:
@@ -70,7 +79,7 @@ class Interpreters:
     def __init__(
         self, heavy: Server, light: Server, elsewhere: RuntimeServers | None = None
     ) -> None:
-        self._workers = Workers(heavy, light, elsewhere, "")
+        self._workers = Workers(heavy, light, "invoke", elsewhere)
 
     def close(self) -> None:
         self._workers.close()
@@ -91,19 +100,15 @@ class Interpreters:
         and of one sample; the first sample runs alone and shows what the others may take.
         """
         worker = self._workers.of(runtime)
-        if runtime.interpreter:
-            shapes = [
-                [tensor.index, list(array.shape[1:])]
-                for tensor, array in zip(structure.inputs, samples, strict=True)
-            ]
-            fields: dict[str, Any] = {"resolver": runtime.resolver, "shapes": shapes}
-        else:
-            fields = {
-                "arena_bytes": ARENA_BYTES,
-                "inputs": len(structure.inputs),
-                "outputs": len(structure.outputs),
-            }
-        loaded = worker.call("load", {"tflite": data}, bounds, **fields)
+        loaded = worker.call(
+            "load",
+            {"tflite": data},
+            bounds,
+            resolver=runtime.resolver,
+            shapes=[list(array.shape[1:]) for array in samples],
+            arena_bytes=ARENA_BYTES,
+            outputs=len(structure.outputs),
+        )
         if isinstance(loaded, Failure):
             return Run(StepResult(Phase.LOAD, loaded.outcome, loaded.message, loaded.native))
         parts: list[list[NDArray[Any]]] = []

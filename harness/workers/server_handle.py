@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 from harness.support.processes import tail
 from harness.support.project import ROOT
 from harness.support.time_accounting import Account
+from harness.workers import kinds
 from harness.workers.answers import WorkerUnavailable
 from harness.workers.limits import Limits
 from harness.workers.remote import wire
@@ -23,7 +25,10 @@ from harness.workers.remote import wire
 
 @dataclass
 class Server:
-    """A process that has imported a package and forks workers from there (see `serve`)."""
+    """A process that has imported packages and forks workers from there (see `serve`).
+
+    kinds: of the workers, see `harness.workers.kinds`.
+    """
 
     kinds: tuple[str, ...]
     python: str = sys.executable
@@ -118,7 +123,8 @@ class Server:
             **self.variables,
         }
         what = f"the worker for {', '.join(self.kinds)}"
-        command = [self.python, "-m", "harness.workers.remote.serve", ",".join(self.kinds)]
+        told = json.dumps({kind: kinds.told(kind) for kind in self.kinds})
+        command = [self.python, "-m", "harness.workers.remote.serve", told]
         with tempfile.TemporaryFile() as log, theirs:
             try:
                 process = subprocess.Popen(

@@ -13,7 +13,6 @@ convert to int32 before they saturate: TFLite Micro gives -128 for 1e30 at scale
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -23,13 +22,6 @@ from reference.arithmetic.affine import Affine, limits, quantise
 
 Form = Literal["reference", "optimised"]
 
-#: The form of each runtime of the harness.
-FORMS: Mapping[str, Form] = {
-    "tflite": "optimised",
-    "tflite-no-xnnpack": "optimised",
-    "tflite-reference": "reference",
-    "tflm": "reference",
-}
 _INT16_BLOCK = 8
 
 

@@ -68,6 +68,8 @@ TFLM = Profile(
     vanishing_cell_clip="applied",
 )
 
+PROFILES = {profile.name: profile for profile in (TFLITE_2_15, LITERT_2_3, TFLM)}
+
 FACTORS = tuple(field.name for field in fields(Profile) if field.name != "name")
 
 

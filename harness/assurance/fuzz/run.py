@@ -13,10 +13,11 @@ from rich.console import Console
 from harness.assurance.fuzz.corruption import KINDS, Corrupted, Healthy, corrupted
 from harness.assurance.fuzz.gate import Gated, through_the_gate
 from harness.assurance.fuzz.models import Base, bases
-from harness.assurance.fuzz.targets import NAMES, Ended, Target
+from harness.assurance.fuzz.targets import NAMES, READING, Ended, Target
 from harness.support.cache import Store
 from harness.support.leak_check import nothing_left
 from harness.support.project import ROOT
+from harness.workers import kinds
 from harness.workers.server_handle import Server
 
 #: Files of one request: a request that dies loses nothing that it has said.
@@ -81,9 +82,8 @@ def fuzz(
     """Corrupt `count` files, put each through the reader and the runtimes of these names, and
     `gate` of them through the whole gate as well."""
     with nothing_left(ROOT) as left:
-        heavy = Server(("keras", "tflite-corrupt"))
-        light = Server(("inspect", "tflm-corrupt", "litert-corrupt"))
-        reading = Server(("reader",))
+        heavy, light = Server(kinds.shared(slow=True)), Server(kinds.shared(slow=False))
+        reading = Server((READING,))
         try:
             healthy = bases(heavy, light, store)
             heavy.stop()  # what converting has left in memory makes each fork slower
@@ -134,8 +134,8 @@ def _told(
         ended += [found[number] for number in numbers]
         if console is not None and time.monotonic() - said > _REPORT_SECONDS:
             said = time.monotonic()
-            kinds = Counter(entry.kind for entry in ended)
-            console.print(f"{target.name} {len(ended)}/{count} {dict(kinds)}", highlight=False)
+            ends = Counter(entry.kind for entry in ended)
+            console.print(f"{target.name} {len(ended)}/{count} {dict(ends)}", highlight=False)
     return Told(
         tuple(ended), target.overruns, target.disturbed, target.deaths, time.monotonic() - began
     )

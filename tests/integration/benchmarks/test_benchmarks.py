@@ -42,6 +42,7 @@ from harness.workers.answers import Answer
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
 from reference.lstm.weights import Gates, LstmWeights
+from tests.support.drill_worker import DRILL
 
 #: What the README tells users to fail on: half of the slowdown that must be caught.
 THRESHOLD, SLOWDOWN = 0.10, 0.20
@@ -73,8 +74,8 @@ def test_noise_stays_below_the_threshold_and_a_slowdown_does_not(loaded_machine:
     """Ten repeats on a loaded machine are within the threshold of the first; ten of the same
     runtime slowed by a fifth are not."""
     content, x = scaling.model("float32", **scaling.SIZES)
-    server = Server(("drill",))
-    worker = Worker(server, "drill")
+    server = Server((DRILL,))
+    worker = Worker(server, DRILL)
 
     def ratio(slowdown: float) -> float:
         answer = worker.call(

@@ -31,7 +31,7 @@ from harness.workers import limits
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
 
-NATIVE = tuple(runtime for runtime in RUNTIMES.values() if runtime.kind != "keras")
+NATIVE = tuple(runtime for runtime in RUNTIMES.values() if runtime.native)
 
 #: The published helper (harness/workers/remote/keras/published.py), as written, and the form it is
 #: named.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,51 +14,32 @@ from fixtures.runtimes import RUNTIMES, Runtime
 from fixtures.subjects import Subject
 from harness.checks.conversion import measure_conversion
 from harness.checks.parity import measure_parity
-from harness.execution.interpreters import Interpreters, RuntimeServers, Workers
-from harness.pipeline import pipeline
+from harness.execution import interpreters
+from harness.execution.interpreters import Workers
 from harness.pipeline.cases import Case
 from harness.pipeline.settings import Settings
-from harness.session import session as lab_module
+from harness.session import session as session_module
 from harness.session.session import Session
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
+from tests.support.drill_worker import DRILL
 
 
 class _Drilled(Workers):
-    """The usual workers, but for TFLite Micro's."""
+    """The usual workers, but for TFLite Micro's, which dies of every model."""
 
-    def __init__(
-        self,
-        heavy: Server,
-        light: Server,
-        elsewhere: RuntimeServers | None,
-        suffix: str,
-        drill: Worker,
-    ) -> None:
-        super().__init__(heavy, light, elsewhere, suffix)
-        self._drill = drill
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.server = Server((DRILL,))
+        self._drill = Worker(self.server, DRILL)
 
     def of(self, runtime: Runtime) -> Worker:
-        return self._drill if runtime.kind == "tflm" else super().of(runtime)
+        return self._drill if runtime.name == "tflm" else super().of(runtime)
 
     def close(self) -> None:
         super().close()
         self._drill.close()
-
-
-class _Mortal(Interpreters):
-    """TFLite Micro's worker is one that dies of every model."""
-
-    def __init__(
-        self, heavy: Server, light: Server, elsewhere: RuntimeServers | None = None
-    ) -> None:
-        super().__init__(heavy, light, elsewhere)
-        self.drill = Server(("drill",))
-        self._workers = _Drilled(heavy, light, elsewhere, "", Worker(self.drill, "drill"))
-
-    def close(self) -> None:
-        super().close()
-        self.drill.close()
+        self.server.close()
 
 
 @pytest.fixture
@@ -70,7 +52,7 @@ def session(tmp_path: Path) -> Iterator[Session]:
 def test_a_runtime_that_dies_costs_its_own_case_only(
     session: Session, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "Interpreters", _Mortal)
+    monkeypatch.setattr(interpreters, "Workers", _Drilled)
     subject = Subject("small.h5", "keras", path=models / "small.h5")
     recipe = RECIPES["float32"]
     outcomes = {
@@ -83,16 +65,16 @@ def test_a_runtime_that_dies_costs_its_own_case_only(
     assert all(outcome.agreed for outcome in outcomes.values()), outcomes
 
 
-def test_a_bench_that_cannot_be_made_fails_its_cases_and_hangs_none(
+def test_a_pipeline_that_cannot_be_made_fails_its_cases_and_hangs_none(
     session: Session, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*arguments: object) -> None:
-        raise OSError("no bench today")
+        raise OSError("no pipeline today")
 
-    monkeypatch.setattr(lab_module, "Bench", broken)
+    monkeypatch.setattr(session_module, "Pipeline", broken)
     for name in ("small.h5", "gru.keras"):
         subject = Subject(name, "keras", path=models / name)
-        with pytest.raises(OSError, match="no bench today"):
+        with pytest.raises(OSError, match="no pipeline today"):
             measure_conversion(Case("test_conversion", subject, RECIPES["float32"]), session)
 
 

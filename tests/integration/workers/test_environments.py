@@ -18,12 +18,13 @@ from harness.conversion.converter import Converter
 from harness.support.cache import Store
 from harness.support.project import ROOT
 from harness.support.time_accounting import Account
-from harness.workers import environments
+from harness.workers import environments, kinds
 from harness.workers.answers import WorkerUnavailable
 from harness.workers.environments import Elsewhere, Environment, started
-from harness.workers.remote import serve, wire
+from harness.workers.remote import wire
+from tests.support.drill_worker import DRILL
 
-WORKERS = ROOT / "fixtures" / "workers"
+WORKERS = ROOT / "harness" / "workers" / "remote"
 OTHER_VERSION = f"protocol version {wire.VERSION + 1}, expected {wire.VERSION}"
 
 
@@ -97,7 +98,7 @@ def test_a_folder_is_no_python(tmp_path: Path) -> None:
 
 
 def test_another_protocol_is_named_with_both_versions(other_protocol: Path) -> None:
-    server = Environment(str(other_protocol)).server(("drill",), Account())
+    server = Environment(str(other_protocol)).server((DRILL,), Account())
     with pytest.raises(WorkerUnavailable, match=f"--converter-python.*{OTHER_VERSION}"):
         started("--converter-python", server)
 
@@ -110,7 +111,8 @@ def test_a_runtime_is_given_as_name_label_and_path(entry: str) -> None:
 
 def test_a_runtime_elsewhere_is_the_same_runtime_under_another_name() -> None:
     (found,) = environments.runtimes([f"tflm@same={sys.executable}"])
-    assert (found.name, found.base, found.kind) == ("tflm@same", "tflm", "tflm")
+    assert (found.name, found.base) == ("tflm@same", "tflm")
+    assert found.adapter is RUNTIMES["tflm"].adapter
     assert found.python == sys.executable
     with pytest.raises(ValueError, match="given twice"):
         environments.runtimes([f"tflm@same={sys.executable}"] * 2)
@@ -189,17 +191,13 @@ def test_a_runtime_elsewhere_runs_and_the_report_names_its_versions(
 # What runs in another Python ----------------------------------------------------------------
 
 
-def _modules() -> list[Path]:
-    # The client is the harness's side, and the reader reads flatbuffers with the harness's code.
-    ours = ("client.py", "reader_ops.py")
-    return [path for path in sorted(WORKERS.glob("*.py")) if path.name not in ours]
-
-
-@pytest.mark.parametrize("path", _modules(), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(WORKERS.rglob("*.py")), ids=lambda path: str(path.relative_to(WORKERS))
+)
 def test_worker_code_is_for_python_3_7_numpy_and_its_package(path: Path) -> None:
     tree = ast.parse(path.read_text(), feature_version=(3, 7))
     packages = {"tensorflow", "keras", "h5py", "tflite_micro", "ai_edge_litert"}
-    allowed = {"harness.workers", "numpy", *packages}
+    allowed = {"harness.workers.remote", "numpy", *packages}
     standard = set(sys.stdlib_module_names)
     for node in ast.walk(tree):
         names = []
@@ -215,9 +213,15 @@ def test_worker_code_is_for_python_3_7_numpy_and_its_package(path: Path) -> None
     assert "recv_fds" not in path.read_text() or path.name == "serve.py"
 
 
-def test_every_native_runtime_has_workers_for_models_operators_and_scripts() -> None:
-    for runtime in RUNTIMES.values():
-        if runtime.kind != "keras":
-            kinds = {f"{runtime.kind}{suffix}" for suffix in ("", "-tensors", "-script")}
-            assert kinds <= set(serve.KINDS)
-            assert runtime.kind in environments.PACKAGES
+def test_every_kind_of_worker_is_a_module_of_ours() -> None:
+    """With what it drives a package by; both servers have them all."""
+    for kind in (*kinds.shared(slow=True), *kinds.shared(slow=False)):
+        told = kinds.told(kind)
+        modules = [
+            told["module"],
+            *([told["driver"].partition(":")[0]] if "driver" in told else []),
+        ]
+        for name in modules:
+            assert (ROOT / name.replace(".", "/")).with_suffix(".py").is_file(), (kind, name)
+    with pytest.raises(KeyError, match="tflm-telepathy"):
+        kinds.told("tflm-telepathy")

@@ -18,6 +18,7 @@ from harness.workers.answers import Answer, Failure
 from harness.workers.client import Worker
 from harness.workers.limits import Limits
 from harness.workers.server_handle import Server
+from tests.support.drill_worker import DRILL
 
 QUICK = Limits(seconds=2.0, memory_bytes=256 << 20)
 
@@ -33,7 +34,7 @@ def below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    found = Server(("drill",))
+    found = Server((DRILL,))
     yield found
     found.close()
 
@@ -48,7 +49,7 @@ def _litter(worker: Worker) -> Path:
 
 @pytest.mark.parametrize("end", ["close", "SIGKILL", "SIGSEGV", "hang"])
 def test_a_workers_temporary_files_go_with_it(below: Path, server: Server, end: str) -> None:
-    worker = Worker(server, "drill", QUICK)
+    worker = Worker(server, DRILL, QUICK)
     path = _litter(worker)
     assert below in path.parents
     if end == "close":
@@ -70,7 +71,7 @@ def test_a_workers_temporary_files_go_with_it(below: Path, server: Server, end: 
 
 def test_native_code_gets_the_folder_too(below: Path, server: Server) -> None:
     """TensorFlow reads TMPDIR itself; Python's tempfile is not asked."""
-    worker = Worker(server, "drill", QUICK)
+    worker = Worker(server, DRILL, QUICK)
     answer = worker.call("litter")
     assert isinstance(answer, Answer)
     assert Path(answer.document["TMPDIR"]) == Path(answer.document["path"]).parent
@@ -78,7 +79,7 @@ def test_native_code_gets_the_folder_too(below: Path, server: Server) -> None:
 
 
 def test_a_file_without_end_is_stopped(below: Path, server: Server) -> None:
-    worker = Worker(server, "drill", Limits(seconds=20, file_bytes=1 << 20))
+    worker = Worker(server, DRILL, Limits(seconds=20, file_bytes=1 << 20))
     failure = worker.call("flood")
     assert isinstance(failure, Failure)
     assert "File too large" in failure.message

@@ -21,20 +21,21 @@ from harness.workers.answers import Answer, Failure, WorkerUnavailable
 from harness.workers.client import Worker
 from harness.workers.limits import Limits
 from harness.workers.server_handle import Server
+from tests.support.drill_worker import DRILL
 
 QUICK = Limits(seconds=1.0, memory_bytes=256 << 20)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    found = Server(("drill",))
+    found = Server((DRILL,))
     yield found
     found.stop()
 
 
 @pytest.fixture
 def worker(server: Server) -> Iterator[Worker]:
-    found = Worker(server, "drill", QUICK)
+    found = Worker(server, DRILL, QUICK)
     yield found
     found.close()
 
@@ -154,7 +155,7 @@ def test_no_room_for_temporary_files_makes_the_worker_unavailable(
     scratch.close()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(WorkerUnavailable, match="no temporary file can be made"):
-        Worker(server, "drill", QUICK).call("echo")
+        Worker(server, DRILL, QUICK).call("echo")
 
 
 def test_growing_memory_is_stopped_at_the_limit(worker: Worker) -> None:
@@ -166,7 +167,7 @@ def test_growing_memory_is_stopped_at_the_limit(worker: Worker) -> None:
 
 
 def test_one_huge_claim_is_refused_by_the_address_space(server: Server) -> None:
-    worker = Worker(server, "drill", Limits(seconds=5, address_space_bytes=2 << 30))
+    worker = Worker(server, DRILL, Limits(seconds=5, address_space_bytes=2 << 30))
     failure = _failure(worker.call("claim", bytes=4 << 30))
     assert failure.outcome is Outcome.OUT_OF_MEMORY
     worker.close()
@@ -212,8 +213,8 @@ def test_nothing_is_left_behind() -> None:
     own = psutil.Process()
     before = {child.pid for child in own.children(recursive=True)}
     descriptors = own.num_fds()
-    server = Server(("drill",))
-    workers = [Worker(server, "drill", QUICK) for _ in range(3)]
+    server = Server((DRILL,))
+    workers = [Worker(server, DRILL, QUICK) for _ in range(3)]
     for worker in workers:
         _still_works(worker)
     started = {child.pid for child in own.children(recursive=True)} - before
@@ -233,7 +234,7 @@ def test_workers_end_when_the_harness_is_killed() -> None:
     code = (
         "import time\n"
         "from harness.workers.client import Server, Worker\n"
-        "s = Server(('drill',)); w = Worker(s, 'drill'); w.ensure()\n"
+        f"s = Server(('{DRILL}',)); w = Worker(s, '{DRILL}'); w.ensure()\n"
         "print(s._process.pid, w.pid, flush=True); time.sleep(60)\n"
     )
     harness = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -252,8 +253,8 @@ def test_workers_end_when_the_harness_is_killed() -> None:
 @pytest.mark.parametrize(
     ("python", "kinds", "message"),
     [
-        ("/nowhere/python", ("drill",), "No such file"),
-        ("/bin/true", ("drill",), "did not start"),
+        ("/nowhere/python", (DRILL,), "No such file"),
+        ("/bin/true", (DRILL,), "did not start"),
     ],
 )
 def test_a_python_that_cannot_serve_is_named(

@@ -30,6 +30,7 @@ from harness.workers.limits import Limits
 from harness.workers.server_handle import Server
 from reference.lstm.float64 import LstmOptions, lstm
 from tests.support import faulty_models as faulty
+from tests.support.drill_worker import DRILL
 from tests.support.faulty_models import FEATURES, Lstm
 
 #: What a system is made for decides which laws apply to it.
@@ -180,8 +181,8 @@ class InAWorker(Lstm):
 
 @pytest.fixture(scope="module")
 def drill() -> Iterator[Worker]:
-    server = Server(("drill",))
-    worker = Worker(server, "drill")
+    server = Server((DRILL,))
+    worker = Worker(server, DRILL)
     yield worker
     worker.close()
     server.stop()
