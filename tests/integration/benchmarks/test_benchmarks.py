@@ -17,7 +17,7 @@ from fixtures.recipes import AS_CONVERTED, RECIPES
 from fixtures.runtimes import ARENA_BYTES, RUNTIMES
 from fixtures.subjects import Subject
 from fixtures.variants import VARIANTS
-from harness.benchmarks import callgrind, exhibit
+from harness.benchmarks import benchmarks, callgrind, exhibit
 from harness.benchmarks import growth as scaling
 from harness.benchmarks.benchmarks import (
     MOST_SECONDS,
@@ -166,11 +166,11 @@ def test_a_lone_flatbuffer_on_which_runtimes_part_is_not_timed(
     assert benches.time(BenchCase(case, "steady")).figure.seconds > 0
     ends = {"tflite": Outcome.AGREED, "tflm": Outcome.DIVERGED}
 
-    def parity(case: Case) -> Measured:
+    def parity(case: Case, session: object) -> Measured:
         assert case.runtime is not None
         return Measured(StepResult(Phase.COMPARE, ends[case.runtime.name], "far off"))
 
-    monkeypatch.setattr(benches.session, "parity", parity)
+    monkeypatch.setattr(benchmarks, "measure_parity", parity)
     with pytest.raises(NotTimed, match="far off"):
         benches.time(BenchCase(case, "steady"))
 
