@@ -1,4 +1,4 @@
-"""Tell what became of the mutants: the score of each module, and every survivor with its reason.
+"""Say what became of the mutants: the score of each module, and every survivor with its reason.
 
 `python -m tools.mutants --write` rewrites docs/mutants.md from the folder mutants/, which
 `python -m tools.mutate` (or `mutmut run`) fills. Fails under 90 %, and on a survivor for which

@@ -1,0 +1,1 @@
+"""Prove that the checks find faults and that the harness survives damage."""

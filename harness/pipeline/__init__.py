@@ -1,0 +1,1 @@
+"""Take one case through its phases to an outcome."""

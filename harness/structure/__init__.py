@@ -1,0 +1,1 @@
+"""Predict from a flatbuffer's structure what runtimes will do."""

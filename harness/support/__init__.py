@@ -1,0 +1,1 @@
+"""Help every other package: files, caches, processes, time."""

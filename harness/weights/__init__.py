@@ -1,0 +1,1 @@
+"""Hold a flatbuffer's constants to the Keras model's."""

@@ -1,4 +1,4 @@
-"""Budgets by Monte Carlo: how far may an implementation of lower precision be off?
+"""Derive by Monte Carlo how far an implementation of lower precision may be off.
 
 As far as the model itself moves when every operation is disturbed by as much as that precision
 rounds (Monte Carlo arithmetic: Parker 1997; Verificarlo: Denis, de Oliveira Castro, Petit

@@ -1,4 +1,4 @@
-"""Hooks that write down what they are shown, and what each layer has to show them."""
+"""Write down what hooks are shown, and what each layer has to show them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page in a real browser: what a person opens, at two widths, in both themes, by keyboard.
+"""The page works in a real browser: at two widths, in both themes, by keyboard.
 
 Needs Chromium (Debian: apt-get install chromium). Where there is none these tests are reported as
 untested; in CI that is a failure.

@@ -1,4 +1,4 @@
-"""Whole runs under attack: Ctrl-C in each phase, no disk, a shared cache. See test_gate.py too."""
+"""Whole runs survive attacks: Ctrl-C in each phase, no disk, a shared cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take readings: what every check says of a case with one part of the pipeline exchanged.
+"""Read what every check says of a case with one part of the pipeline exchanged.
 
 Nothing is judged here. A case goes through the functions that the suites call (structure,
 quantisation, parity, laws), and what they say becomes readings.

@@ -1,0 +1,1 @@
+"""Do in a worker's own Python what the harness asks for."""

@@ -1,4 +1,4 @@
-"""The fuzzer: its corruptions, what it notices, and a sample of some hundreds of files."""
+"""The fuzzer makes the corruptions it names, notices damage, and survives a sample of files."""
 
 from __future__ import annotations
 

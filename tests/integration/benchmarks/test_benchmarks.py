@@ -1,4 +1,4 @@
-"""Benchmarks: a wrong model is not timed, noise stays below the threshold, a slowdown does not."""
+"""A wrong model is not timed, noise stays below the threshold, and a slowdown does not."""
 
 from __future__ import annotations
 

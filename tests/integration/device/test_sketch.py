@@ -1,4 +1,4 @@
-"""The Arduino sketch: generated, compiled and run on the host, it predicts what Python predicts.
+"""The Arduino sketch, compiled and run on the host, predicts what Python predicts.
 
 The stubs of Arduino and TensorFlow Lite Micro in tests/arduino compute nothing. They look an
 input up, byte for byte, in what Python's TensorFlow Lite Micro was given, and hand out what that

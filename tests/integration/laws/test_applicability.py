@@ -1,4 +1,4 @@
-"""Which laws are examined on a user's model: those whose premise it has, and no others."""
+"""A user's model is held to the laws whose premise it has, and to no others."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Contract and scale rules of fused LSTMs: healthy operator-level models raise nothing, each
-injected fault is named, and what a fault predicts comes true on both runtimes."""
+"""Contract and scale rules raise nothing on healthy LSTMs and name each injected fault.
+
+What a fault predicts comes true on both runtimes.
+"""
 
 from __future__ import annotations
 

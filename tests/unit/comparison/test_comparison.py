@@ -1,4 +1,4 @@
-"""Each rule of the comparison, and the faulty comparison that it must not be."""
+"""Each rule of the comparison is kept, and a comparison without it is caught."""
 
 from __future__ import annotations
 

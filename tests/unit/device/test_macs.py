@@ -1,4 +1,4 @@
-"""Multiply-accumulates: every formula against a count by hand, and three forms of one LSTM."""
+"""Every formula of multiply-accumulates gives what a count by hand gives."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Budgets of one LSTM let honest arithmetic pass and no fault."""
+
 from dataclasses import replace
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Which type the arithmetic has, where that decides the last bit."""
+"""Arithmetic has the right type where that decides the last bit."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""What is predicted of TFLite Micro: the list of its operators is asked for again, and each cause
-of a refusal is injected into a healthy description."""
+"""What is predicted of TFLite Micro comes from its real operators.
+
+The list of its operators is asked for again, and each cause of a refusal is injected into a healthy
+description.
+"""
 
 from __future__ import annotations
 

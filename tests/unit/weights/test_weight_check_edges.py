@@ -1,4 +1,4 @@
-"""How much each stored number may be off, by definition, and models that have more or less."""
+"""Each stored number may be off by its definition's share, and by no more."""
 
 from __future__ import annotations
 
