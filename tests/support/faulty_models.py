@@ -40,7 +40,7 @@ def weights(seed: int = 5) -> LstmWeights:
 
 
 class Refused(Exception):
-    """An action the system refuses."""
+    """An action the model refuses."""
 
 
 @dataclass

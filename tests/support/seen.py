@@ -15,7 +15,7 @@ X = np.random.default_rng(4).uniform(0.1, 1, (1, 3, STEPS, FEATURES))
 
 
 class Seen(Hooks):
-    """Exact in trial 0. Writes down each call, and each sum with the magnitude that is told.
+    """Exact in trial 0. Writes down each call, and each sum with the magnitude that is given.
 
     In trial 1 all weights are twice as large: what belongs to trial 0 alone shows.
     """

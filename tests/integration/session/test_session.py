@@ -17,7 +17,7 @@ from harness.execution.interpreters import Interpreters, RuntimeServers, Workers
 from harness.pipeline import pipeline
 from harness.pipeline.cases import Case
 from harness.pipeline.settings import Settings
-from harness.session import session as lab_module
+from harness.session import session as session_module
 from harness.session.session import Session
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
@@ -87,12 +87,12 @@ def test_a_bench_that_cannot_be_made_fails_its_cases_and_hangs_none(
     session: Session, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*arguments: object) -> None:
-        raise OSError("no bench today")
+        raise OSError("no pipeline today")
 
-    monkeypatch.setattr(lab_module, "Bench", broken)
+    monkeypatch.setattr(session_module, "Bench", broken)
     for name in ("small.h5", "gru.keras"):
         subject = Subject(name, "keras", path=models / name)
-        with pytest.raises(OSError, match="no bench today"):
+        with pytest.raises(OSError, match="no pipeline today"):
             measure_conversion(Case("test_conversion", subject, RECIPES["float32"]), session)
 
 
