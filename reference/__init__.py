@@ -1,1 +1,1 @@
-"""Compute what each runtime must answer, in NumPy alone."""
+"""Compute what each runtime must answer, from published formulas, in NumPy alone."""

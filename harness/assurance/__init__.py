@@ -1,1 +1,1 @@
-"""Prove that the checks find faults and that the harness survives damage."""
+"""Prove that checks find faults, that damage is survived, and which versions work."""

@@ -1,1 +1,1 @@
-"""Judge each kind of case: conversion, structure, quantisation, parity, operators, golden."""
+"""Judge each kind of case: conversion, structure, quantisation, parity, operators."""

@@ -1,1 +1,1 @@
-"""Take one case through its phases to an outcome."""
+"""Define a case and make its artifacts: build, convert, inspect, run."""

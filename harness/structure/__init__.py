@@ -1,1 +1,1 @@
-"""Predict from a flatbuffer's structure what runtimes will do."""
+"""Judge a flatbuffer's structure, and predict from it what runtimes will do."""

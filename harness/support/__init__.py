@@ -1,1 +1,1 @@
-"""Help every other package: files, caches, processes, time."""
+"""Give every other package files, caches, processes and clocks."""

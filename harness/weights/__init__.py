@@ -1,1 +1,1 @@
-"""Hold a flatbuffer's constants to the Keras model's."""
+"""Compare a flatbuffer's weights and activations with its Keras model's."""

@@ -1,1 +1,1 @@
-"""Do in a worker's own Python what the harness asks for."""
+"""Answer the harness's requests inside a worker's own Python."""

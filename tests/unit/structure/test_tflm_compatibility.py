@@ -1,4 +1,4 @@
-"""What is predicted of TFLite Micro comes from its real operators.
+"""Predictions for TFLite Micro come from its real operators.
 
 The list of its operators is asked for again, and each cause of a refusal is injected into a healthy
 description.
