@@ -262,7 +262,7 @@ def test_the_page_needs_no_network(tmp_path: Path) -> None:
 
 def test_the_command_writes_the_page_of_a_stored_report(tmp_path: Path) -> None:
     report.write(_document(CASE), tmp_path / "conformance.json")
-    command = [sys.executable, "-m", "harness.report.page", str(tmp_path)]
+    command = [sys.executable, "-m", "harness", "report", "page", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, (tmp_path / "index.html").is_file()) == (0, True), done.stderr
     (tmp_path / "conformance.json").write_text('{"schema": "other"}')

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.assurance.certificate import __main__ as command
+from harness.assurance.certificate import command, registry, run
 from harness.assurance.certificate import document as page
-from harness.assurance.certificate import registry, run
 from harness.assurance.certificate.controls import control
 from harness.assurance.certificate.document import Certificate
 from harness.assurance.certificate.editing import edited
