@@ -259,5 +259,5 @@ class InjectionBench:
         found = [Reading(f"rule {rule}", f.share, f.message) for rule, f in rules.items()]
         if not found:
             message = first_line(checked.measured.result.message)
-            found.append(Reading("foretelling", None, message))
+            found.append(Reading("prediction", None, message))
         return found

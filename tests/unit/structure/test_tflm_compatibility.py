@@ -116,7 +116,7 @@ def test_an_open_size_of_one_is_no_trouble() -> None:
     assert tflm_findings(Structure(document), [(1, 5, 3)]) == []
 
 
-def test_a_loop_that_collects_every_output_is_foretold() -> None:
+def test_a_loop_that_collects_every_output_is_predicted() -> None:
     document = _loop()
     assert tflm_findings(Structure(document)) == []
     body = document["subgraphs"][1]
