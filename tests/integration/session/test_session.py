@@ -83,13 +83,13 @@ def test_a_runtime_that_dies_costs_its_own_case_only(
     assert all(outcome.agreed for outcome in outcomes.values()), outcomes
 
 
-def test_a_bench_that_cannot_be_made_fails_its_cases_and_hangs_none(
+def test_a_pipeline_that_cannot_be_made_fails_its_cases_and_hangs_none(
     session: Session, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*arguments: object) -> None:
         raise OSError("no pipeline today")
 
-    monkeypatch.setattr(session_module, "Bench", broken)
+    monkeypatch.setattr(session_module, "Pipeline", broken)
     for name in ("small.h5", "gru.keras"):
         subject = Subject(name, "keras", path=models / name)
         with pytest.raises(OSError, match="no pipeline today"):
