@@ -1,4 +1,4 @@
-"""The matrix of versions: its rows, its installer, its store, and that the page is not stale."""
+"""The matrix of versions installs, measures and stores its rows, and its page is not stale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Benchmarks: a wrong model is not timed, noise stays below the threshold, a slowdown does not."""
+"""A wrong model is not timed, noise stays below the threshold, and a slowdown does not."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from harness.workers.client import Worker
 from harness.workers.server_handle import Server
 from reference.lstm.weights import Gates, LstmWeights
 
-#: What the README tells users to fail on: half of the slowdown that must be caught.
+#: What the README advises users to fail on: half of the slowdown that must be caught.
 THRESHOLD, SLOWDOWN = 0.10, 0.20
 
 

@@ -1,4 +1,4 @@
-"""Stored reports: merged shards are one run, a comparison says what changed, bad input is named."""
+"""Merged shards are one run, a comparison says what changed, and bad input is named."""
 
 from __future__ import annotations
 

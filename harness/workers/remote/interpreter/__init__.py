@@ -1,0 +1,1 @@
+"""Run flatbuffers on TensorFlow Lite's and LiteRT's interpreter."""
