@@ -28,7 +28,7 @@ help:
 
 conformance: .venv/.run
 	$(BIN)/python -m pytest suites/ -n auto $(ARGS)
-	$(BIN)/python -m harness.report.support_matrix --check report/conformance.json
+	$(BIN)/python -m harness matrix --check report/conformance.json
 	$(BIN)/python -m examples.digits
 
 # A few variants through every recipe and runtime, and the real model: what CI has time for.
@@ -45,14 +45,14 @@ test: .venv/.dev
 
 # Every kind of corruption, in turn, of every base: 240 times. ARGS="--count N --seed N" for others.
 fuzz: .venv/.run
-	$(BIN)/python -m harness.assurance.fuzz --count 10080 --gate 200 $(ARGS)
+	$(BIN)/python -m harness fuzz --count 10080 --gate 200 $(ARGS)
 
 # Every named fault killed, no false alarm, docs/certificate.md up to date.
 certify: .venv/.run
-	$(BIN)/python -m harness.assurance.certificate $(ARGS)
+	$(BIN)/python -m harness certify $(ARGS)
 
 certificate: .venv/.run
-	$(BIN)/python -m harness.assurance.certificate --write $(ARGS)
+	$(BIN)/python -m harness certify --write $(ARGS)
 
 # Thousands of small changes to reference/ and the comparison, each held to the tests that need no
 # runtime. A run that was stopped goes on where it was; ARGS=--again examines everything.
@@ -62,13 +62,13 @@ mutants: .venv/.mutants
 
 # Rewrites the README's support matrix from the registry.
 matrix: .venv/.run
-	$(BIN)/python -m harness.report.support_matrix --write
+	$(BIN)/python -m harness matrix --write
 
 # One environment for each row below .cache/versions, a gigabyte or two each; goes on where an
 # earlier run stopped, and rewrites docs/versions.md.
 ROWS ?=
 versions: .venv/.dev
-	$(BIN)/python -m harness.assurance.versions --rows "$(ROWS)" $(ARGS)
+	$(BIN)/python -m harness versions --rows "$(ROWS)" $(ARGS)
 
 # OpHint lives in TensorFlow 1.14 to 2.5 only, so its models are made in an environment of their own.
 OPHINT := .cache/versions/ophint

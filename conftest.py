@@ -1,4 +1,4 @@
-"""The pytest surface: options, fixtures, and what is reported. The work is in fixtures/."""
+"""Name the pytest plugins: options, fixtures and what is reported."""
 
 from __future__ import annotations
 

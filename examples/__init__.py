@@ -1,1 +1,1 @@
-"""Worked examples that the main job runs."""
+"""Hold worked examples that the main job runs."""

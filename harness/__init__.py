@@ -1,0 +1,1 @@
+"""Take each case from its options to a report."""

@@ -1,4 +1,4 @@
-"""Which named factors account for the differences between two runtimes' integer LSTMs."""
+"""Account for the differences between two runtimes' integer LSTMs by named factors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the suites of laws need: their cases, their runner, and how they are recorded."""
+"""Give the suites of laws their cases and their runner, and record how each case ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does it convert, and is the flatbuffer what the recipe promised?
+"""Does it convert, and is the flatbuffer what the recipe says?
 
 Every variant of the catalogue (or your model) with every recipe. A case passes the phases
 build, convert and structure, or ends in the way that fixtures/limitations/cases.toml registers.

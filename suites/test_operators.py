@@ -46,7 +46,7 @@ def test_fuzz(
     """Any integer LSTM operator at all gives what its runtime's arithmetic says, to the bit.
 
     share: of the profile's examples; an example compares some ten thousand values. The profile
-    ci does not shrink: a mismatch is told at once, with all that decides it, and --hypothesis-
+    ci does not shrink: a mismatch is reported at once, with all that decides it, and --hypothesis-
     profile dev makes it small."""
     compared: list[Exactness] = []
     phases = [phase for phase in Phase if searching() or phase is not Phase.shrink]

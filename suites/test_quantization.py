@@ -1,4 +1,4 @@
-"""Are the scales right? Every integer model's scales, zero points and calibration.
+"""Are the scales, zero points and calibration of every integer model right?
 
 A broken rule names its tensors and the runtimes that it makes wrong, and by how much; each fused
 LSTM, run alone on both runtimes, must answer exactly so.

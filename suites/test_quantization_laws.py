@@ -1,4 +1,4 @@
-"""The laws of quantisation, on numbers that Hypothesis draws.
+"""Do the laws of quantisation hold, on numbers that Hypothesis draws?
 
 reference/arithmetic/affine.py and reference/arithmetic/fixed_point.py against exact rational
 arithmetic, and the harness's quantisation of inputs and outputs against the runtimes' own

@@ -1,4 +1,4 @@
-"""Laws of sequences: lengths, causality, padding, direction and batch, at every length.
+"""Do the laws of sequences hold: lengths, causality, padding, direction, batch?
 
 Hypothesis draws the examples; a broken law is shrunk to a minimal one, printed with the command
 that runs it again. The laws are in harness/laws/sequences.py; what is known not to hold is in

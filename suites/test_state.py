@@ -1,4 +1,4 @@
-"""Laws of state: streaming, carrying, resetting, and what allocating and resizing do to it.
+"""Do the laws of state hold: streaming, carrying, resetting, allocating, resizing?
 
 As test_sequences.py; the laws are in harness/laws/state.py.
 """

@@ -1,4 +1,6 @@
-"""Will it fuse, and if not, why? What will TFLite Micro say? Did the recipe do what it says?
+"""Will it fuse, and if not, why?
+
+What will TFLite Micro say? Did the recipe do what it says?
 
 Every subject with every recipe, read from the flatbuffer and the model's configuration before a
 runtime is asked. What the structure predicts of TFLite and TFLite Micro must then come true.

@@ -1,4 +1,4 @@
-"""Fixtures that several of the harness's own tests use."""
+"""Give fixtures that several of the harness's own tests use."""
 
 from __future__ import annotations
 

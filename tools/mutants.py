@@ -1,8 +1,8 @@
-"""Tell what became of the mutants: the score of each module, and every survivor with its reason.
+"""Say what became of the mutants: the score of each module, and every survivor with its reason.
 
 `python -m tools.mutants --write` rewrites docs/mutants.md from the folder mutants/, which
 `python -m tools.mutate` (or `mutmut run`) fills. Fails under 90 %, and on a survivor for which
-tests/mutants.toml has no reason; a reason that fits nothing any more is told.
+tests/mutants.toml has no reason; a reason that fits nothing any more is named.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Reach:
 
 @dataclass
 class Child:
-    """A fork under way. pipe: where it tells what it found."""
+    """A fork under way. pipe: where it says what it found."""
 
     subject: str
     pipe: int
@@ -64,7 +64,7 @@ class Child:
 
 @dataclass
 class Forks:
-    """At most `limit` forks at a time. work: run in the fork, what it returns is told."""
+    """At most `limit` forks at a time. work: run in the fork, what it returns comes back."""
 
     limit: int
     work: Callable[[str], Any]
@@ -73,7 +73,7 @@ class Forks:
     errors: int = field(default_factory=lambda: os.dup(2))
 
     def run(self, subjects: Sequence[str]) -> Iterator[tuple[str, int, Any, float]]:
-        """subject, exit code, what was told (None if it died), wall time; as they end."""
+        """subject, exit code, what came back (None if it died), wall time; as they end."""
         for subject in subjects:
             while len(self.running) >= self.limit:
                 yield self._wait()
@@ -152,7 +152,7 @@ class Examination:
 
 
 def tests_of(session: Examination, limit: int) -> Reach:
-    """Each test alone in a fork, with mutmut's trampolines telling what is called."""
+    """Each test alone in a fork, with mutmut's trampolines saying what is called."""
     from mutmut.mutation.trampoline import set_mutant_under_test
     from mutmut.state import state
 

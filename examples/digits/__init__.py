@@ -1,1 +1,1 @@
-"""A digit model trained on real handwriting, gated with float32 and int8."""
+"""Train a digit model on real handwriting and gate it with float32 and int8."""

@@ -1,5 +1,6 @@
-"""Train the digit model once, gate it, and write Arduino sketches that predict ten digits:
-`python -m examples.digits [--mnist FILE.npz]`.
+"""Train the digit model once, gate it, and write Arduino sketches that predict ten digits.
+
+Usage: `python -m examples.digits [--mnist FILE.npz]`.
 
 Exit status is that of the gate. `--train-again` ignores a model that is already there.
 """

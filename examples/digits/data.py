@@ -1,4 +1,4 @@
-"""Real handwriting at 28×28: scikit-learn's bundled digits, or the original MNIST file."""
+"""Give real handwriting at 28×28: scikit-learn's digits, or the original MNIST file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An Arduino sketch of a gated digit model, with ten digits that it predicts.
+"""Write an Arduino sketch of a gated digit model, with ten digits that it predicts.
 
 `python -m examples.digits.sketch DEVICE` reads the folder that `suites/test_resources.py` wrote
 for the model (`report/device/SUBJECT/RECIPE`) and writes the sketch beside the model.

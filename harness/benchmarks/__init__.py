@@ -1,0 +1,1 @@
+"""Time models that have agreed with their oracle."""

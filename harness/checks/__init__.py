@@ -1,0 +1,1 @@
+"""Judge each kind of case: conversion, structure, quantisation, parity, operators."""

@@ -21,7 +21,7 @@ def measure_conversion(case: Case, session: Session) -> Measured:
 
 
 def structure_outcome(conversion: Conversion, case: Case) -> StepResult:
-    """The conversion's outcome, or what its structure lacks of the recipe's promises."""
+    """The conversion's outcome, or what its structure lacks of what the recipe says."""
     if not conversion.result.agreed or conversion.structure is None:
         return conversion.result
     if case.recipe.name == AS_CONVERTED.name:

@@ -1,0 +1,1 @@
+"""Compare answers with what they must be, within budgets."""

@@ -1,0 +1,1 @@
+"""Build subjects in Keras, convert them, and describe the results."""

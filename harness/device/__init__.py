@@ -1,0 +1,1 @@
+"""Measure what a device needs: arena, size, operators, work, C array."""

@@ -1,0 +1,1 @@
+"""Run flatbuffers and single operators on the runtimes."""

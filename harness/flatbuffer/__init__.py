@@ -1,0 +1,1 @@
+"""Read, describe and build flatbuffers without native code."""

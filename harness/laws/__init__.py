@@ -1,0 +1,1 @@
+"""Hold runtimes to laws of sequences and state."""

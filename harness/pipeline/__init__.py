@@ -1,0 +1,1 @@
+"""Define a case and make its artifacts: build, convert, inspect, run."""

@@ -23,10 +23,11 @@ class CaseArtifacts:
     calibration: the samples that the budgets of integer recipes are calibrated with.
     keras: the function this recipe hands to the converter, run on the stimulus; None where
     there is no Keras model. runs: what each native runtime gave, by its name. expected: what
-    the converted model must answer, and expected_of_keras what Keras must; None where a lone
-    flatbuffer is held to TFLite's answer. operators: its LSTM operators, each by itself. rest:
-    of a lone quantised flatbuffer the other operators, by runtime. recalibrated: what a user's
-    model becomes with the same calibration samples in another order, and with half of them.
+    the converted model must answer, and expected_of_keras what Keras must; None where a
+    flatbuffer alone is held to TFLite's answer. operators: its LSTM operators, each by itself.
+    rest: of a quantised flatbuffer alone the other operators, by runtime. recalibrated: what a
+    user's model becomes with the same calibration samples in another order, and with half of
+    them.
     """
 
     built: Built | None
@@ -45,7 +46,7 @@ class CaseArtifacts:
 
 
 def tflite_answer(artifacts: CaseArtifacts) -> Expectation | StepResult:
-    """What a lone flatbuffer is held to: TFLite's answer, or how TFLite failed."""
+    """What a flatbuffer without a Keras model is held to: TFLite's answer, or how TFLite failed."""
     run, structure = artifacts.runs["tflite"], artifacts.conversion.structure
     if run.result is not None:
         return run.result

@@ -1,0 +1,1 @@
+"""Connect the harness to pytest: options, fixtures, hooks."""

@@ -1,0 +1,1 @@
+"""Check scales, zero points and calibration."""

@@ -1,0 +1,1 @@
+"""Carry out a run: conversions ahead of the tests, runtimes on demand."""

@@ -1,0 +1,1 @@
+"""Give every other package files, caches, processes and clocks."""

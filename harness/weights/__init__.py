@@ -1,0 +1,1 @@
+"""Compare a flatbuffer's weights and activations with its Keras model's."""

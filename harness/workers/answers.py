@@ -1,4 +1,4 @@
-"""Tell how a request ended: an answer, a failure, or no worker at all."""
+"""Say how a request ended: with an answer, with a failure, or without a worker."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Compute what quantised kernels compute, bit for bit."""

@@ -1,4 +1,4 @@
-"""tanh and the logistic function in 16-bit fixed point, in both runtimes' ways.
+"""Compute tanh and the logistic function in 16-bit fixed point, in both runtimes' ways.
 
 TFLite (gemmlowp fixedpoint/fixedpoint.h; used by portable_tensor_utils.cc ApplySigmoid and
 ApplyTanh, 2.15.1): exp(x) on negative values by a Taylor expansion around -1/8 and a barrel

@@ -1,4 +1,4 @@
-"""Affine quantisation: real = scale * (quantised - zero_point).
+"""Quantise affinely: real = scale * (quantised - zero_point).
 
 Sources: Jacob et al., "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference", CVPR 2018, eq. 1; the TensorFlow Lite 8-bit

@@ -1,4 +1,4 @@
-"""Fixed-point rescaling: a real multiplier as a 32-bit integer and a shift.
+"""Rescale in fixed point: a real multiplier as a 32-bit integer and a shift.
 
 Sources: Jacob et al., CVPR 2018, section 2.2; gemmlowp fixedpoint/fixedpoint.h
 (rounding doubling high multiplication, rounding division by a power of two);

@@ -1,4 +1,4 @@
-"""The QUANTIZE operator from float32, as each runtime computes it, bit for bit.
+"""Compute the QUANTIZE operator from float32 as each runtime does, bit for bit.
 
 "reference": float32 division, ties away from zero. TensorFlow Lite Micro, TFLite's reference
 kernels (kernels/internal/reference/quantize.h, 2.15.1) and this harness's own inputs.

@@ -1,0 +1,1 @@
+"""Derive how far a correct implementation may be off."""

@@ -1,4 +1,4 @@
-"""How far a correct implementation may lie from the oracle: derived, never picked.
+"""Derive how far a correct float LSTM may lie from the oracle.
 
 Method: Monte-Carlo arithmetic (Parker 1997, "Monte Carlo Arithmetic: exploiting randomness in
 floating-point arithmetic"). The float64 LSTM runs many times, and after every operation an error

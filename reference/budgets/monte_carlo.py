@@ -1,4 +1,4 @@
-"""Budgets by Monte Carlo: how far may an implementation of lower precision be off?
+"""Derive by Monte Carlo how far an implementation of lower precision may be off.
 
 As far as the model itself moves when every operation is disturbed by as much as that precision
 rounds (Monte Carlo arithmetic: Parker 1997; Verificarlo: Denis, de Oliveira Castro, Petit
@@ -94,7 +94,7 @@ def calibrate(
     final_cell: the range of a fused LSTM's cell state is that of its values after the last step
     of each sample, all that the 2.15.1 calibrator looks at. A cell that grows larger on the way
     then saturates: a fault of the conversion, so a budget for a verdict does not use it. With
-    it, budgets tell whether this fault explains an error.
+    it, budgets say whether this fault explains an error.
     Raises what `evaluate` raises, and ValueError for no samples or final_cell alone.
     """
     if final_cell and not carry_state:

@@ -1,4 +1,4 @@
-"""The inside of a network's LSTMs, step by step and gate by gate: exact values and budgets.
+"""Trace a network's LSTMs step by step and gate by gate: exact values and budgets.
 
 The network runs through hooks that keep what they are given. The exact run gives the values; the
 scheme's disturbed runs (reference.budgets.precision_schemes) give, for every step and quantity, how

@@ -1,4 +1,4 @@
-"""What quantisation alone costs: the ideal fake-quantised run at a model's recorded scales.
+"""Compute what quantisation alone costs: the ideal fake-quantised run at recorded scales.
 
 The LSTM runs in float64 on the dequantised weights and inputs, and after each step hidden and
 cell state are moved to the nearest value their tensors can hold (fake quantisation: Jacob et al.,

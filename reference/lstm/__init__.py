@@ -1,0 +1,1 @@
+"""Compute one LSTM operator in float and in integers."""

@@ -1,4 +1,4 @@
-"""TensorFlow Lite Micro's float32 LSTM, to the bit.
+"""Compute TensorFlow Lite Micro's float32 LSTM to the bit.
 
 Source: micro/kernels/lstm_eval.h (CalculateLstmGate, UpdateLstmCell, UpdateLstmHidden) over
 reference/fully_connected.h, reference/logistic.h and reference/tanh.h. Products are summed one

@@ -1,4 +1,4 @@
-"""The LSTM in floating point, with every option of the TensorFlow Lite operator.
+"""Compute the LSTM in floating point, with every option of the TensorFlow Lite operator.
 
 Equations: Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000; peepholes
 and projection of Sak et al. 2014 ("Long Short-Term Memory Recurrent Neural Network

@@ -1,4 +1,4 @@
-"""The integer LSTM, bit for bit, for the runtime whose profile is given.
+"""Compute the integer LSTM, bit for bit, for the runtime whose profile is given.
 
 Gate arguments are Q3.12, gates and candidate Q0.15, the cell state int16 with a power-of-two
 scale. Equations and sources: see reference.lstm.profiles, whose fields name each choice; the shared

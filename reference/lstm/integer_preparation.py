@@ -1,4 +1,4 @@
-"""What the integer kernels compute once, before the first step: multipliers, tables, limits.
+"""Compute what the integer kernels compute once: multipliers, tables, limits.
 
 Sources: lstm.cc PopulateQuantizedLstmParams8x8_16 (TFLite 2.15.1) and lstm_eval_common.cc
 (TensorFlow Lite Micro); reference.lstm.profiles names each difference.

@@ -1,4 +1,4 @@
-"""The parameters of one integer LSTM: quantised arrays, scales and zero points."""
+"""Hold the parameters of one integer LSTM: quantised arrays, scales and zero points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How each runtime's integer LSTM computes, as data.
+"""Describe as data how each runtime's integer LSTM computes.
 
 Two profiles differ only in the named fields below, so every difference between two runtimes
 is one of these names. Sources: tensorflow/lite/kernels/lstm.cc and lstm_eval.cc

@@ -1,4 +1,4 @@
-"""The parameters of one LSTM in the operator's layout.
+"""Hold the parameters of one LSTM in the operator's layout.
 
 Layout: inputs 1 to 17 and 20 to 23 of UNIDIRECTIONAL_SEQUENCE_LSTM
 (tensorflow/lite/kernels/lstm_shared.h, 2.15.1): one matrix for each gate, rows are units.

@@ -1,9 +1,4 @@
-"""The value of a whole Keras model in float64, in NumPy: the oracle of the float comparisons.
-
-The model is the JSON document of `fixtures.variants.Variant.document()`: inputs, nodes in
-topological order, outputs. Semantics are those of Keras 2.15 in inference, stateful layers
-reset before each sample.
-"""
+"""Compute the float64 value of a whole Keras model, the oracle of the float comparisons."""
 
 from __future__ import annotations
 
@@ -18,6 +13,10 @@ from reference.network.layers import LAYERS, Function, Layer, Run, Tensor
 from reference.network.merging import MERGING
 from reference.network.pooling import POOLING
 from reference.network.recurrent import RECURRENT
+
+# The model is the JSON document of `fixtures.variants.Variant.document()`: inputs, nodes in
+# topological order, outputs. Semantics are those of Keras 2.15 in inference, stateful layers
+# reset before each sample.
 
 __all__ = ["Hooks", "UnsupportedLayer", "evaluate", "run"]
 

@@ -1,4 +1,4 @@
-"""The cells of Keras 2.15's recurrent layers in float64, one step at a time.
+"""Compute one step of the cells of Keras 2.15's recurrent layers in float64.
 
 LSTM: Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000, gate order
 i, f, c, o (keras/layers/rnn/lstm.py). GRU: Cho et al. 2014, gate order z, r, h; reset_after as

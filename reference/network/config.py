@@ -1,4 +1,4 @@
-"""The Keras 2.15 layers the oracle knows, with each option's default and meaning.
+"""List the Keras 2.15 layers the oracle knows, with each option's default and meaning.
 
 Nothing is ignored in silence: an option that is in none of the tables below, or has a value
 that is not implemented, raises `UnsupportedLayer`.

@@ -1,4 +1,4 @@
-"""Where arithmetic of lower precision can enter the evaluation of a network.
+"""Let arithmetic of lower precision into the evaluation of a network.
 
 `reference.network` computes in float64 and passes every intermediate result through one method
 of a `Hooks` object. The base class returns each value as it is, which makes the evaluation

@@ -1,4 +1,4 @@
-"""Keras 2.15's layers without recurrence, in float64.
+"""Compute Keras 2.15's layers without recurrence in float64.
 
 Every array has three leading axes: trials, samples, and then Keras's own shape, batch first.
 Formulas: keras/layers 2.15, in the folder of each layer's kind.

@@ -1,4 +1,4 @@
-"""Keras 2.15's layers that merge several tensors, in float64 (keras/layers/merging).
+"""Compute Keras 2.15's layers that merge tensors in float64 (keras/layers/merging).
 
 Arrays as in reference.network.layers: [trials, samples, batch, …].
 """

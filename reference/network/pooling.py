@@ -1,4 +1,4 @@
-"""Keras 2.15's pooling, normalising and shaping layers for sequences, in float64.
+"""Compute Keras 2.15's pooling, normalising and shaping layers for sequences in float64.
 
 Arrays as in reference.network.layers: [trials, samples, batch, time, channels].
 Formulas: keras/layers/pooling, normalization, activation and reshaping of Keras 2.15.

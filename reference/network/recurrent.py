@@ -1,4 +1,4 @@
-"""Keras 2.15's recurrent layers in float64: the loop over time, masks, states, directions.
+"""Compute Keras 2.15's recurrent layers in float64: time, masks, states, directions.
 
 The loop follows backend.rnn: a masked step keeps every state and repeats the previous output,
 zeros before the first one. Cells are in `reference.network.cells`.

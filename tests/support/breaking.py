@@ -1,4 +1,4 @@
-"""Faults put into a healthy flatbuffer, each as somebody's tool chain might."""
+"""Put faults into a healthy flatbuffer, each as a tool chain might."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Try a model in every arena size, in child processes: what the search is held to.
+"""Try a model in every arena size, in child processes, to hold the search to.
 
 `python brute_force_arena.py FILE.npz FIRST LAST STEP` prints the sizes that run, separated by
 blanks. The file has the array `tflite`, `input/K` and `output/K` of one sample. It shares no code

@@ -1,4 +1,4 @@
-"""What the oracles derive (budgets, ranges, ideal runs, tables), as figures to keep on record."""
+"""Compute what the oracles derive (budgets, ranges, ideal runs, tables), to keep on record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Build Keras models and say what Keras itself knows of them. Imports TensorFlow.
+"""Build Keras models and write down what Keras itself knows of them.
+
+Imports TensorFlow.
 
 Run as `python tests/support/describe_models.py OUT.json` from the project's root. For each model:
 its configuration, and for each recurrent layer whether Keras hands it a mask.

@@ -1,4 +1,4 @@
-"""Small LSTMs in NumPy that play scripts: one healthy, and one for each fault a law must catch.
+"""Play scripts with small LSTMs in NumPy: one healthy, and one for each fault of a law.
 
 Each fault is as narrow as the real one it is named after, so that it breaks its own law and as
 few others as logic allows.
@@ -40,7 +40,7 @@ def weights(seed: int = 5) -> LstmWeights:
 
 
 class Refused(Exception):
-    """An action the system refuses."""
+    """An action the model refuses."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""A pytest plugin that presses Ctrl-C when a run reaches the phase LSTM_INTERRUPT_IN."""
+"""Press Ctrl-C when a run reaches the phase LSTM_INTERRUPT_IN (a pytest plugin)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Write the model that tests/system/test_broken_models.py breaks, and its conversions. Imports
-TensorFlow."""
+"""Write the model that tests/system/test_broken_models.py breaks, and its conversions.
+
+Imports TensorFlow.
+"""
 
 from __future__ import annotations
 

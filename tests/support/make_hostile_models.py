@@ -1,4 +1,6 @@
-"""Write Keras files that carry code, and say how the loader judges each. Imports TensorFlow.
+"""Write Keras files that carry code, and say how the loader judges each.
+
+Imports TensorFlow.
 
 Usage: make_hostile_models.py FOLDER MARKER. Each piece of code would create the file MARKER. The
 verdicts are printed as JSON: for each file the reason for which it is refused, empty for none.

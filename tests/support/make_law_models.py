@@ -1,4 +1,7 @@
-"""Write the models that tests/integration/laws examines laws on. Imports TensorFlow."""
+"""Write the models that tests/integration/laws examines laws on.
+
+Imports TensorFlow.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Write the models that tests/system/test_gate.py gates. Imports TensorFlow."""
+"""Write the models that tests/system/test_gate.py gates.
+
+Imports TensorFlow.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Write flatbuffers, samples, and what published prediction helpers make of them, for
-tests/integration/diagnosis/test_predictions.py. Imports TensorFlow."""
+"""Write flatbuffers, samples, and what published prediction helpers make of them.
+
+tests/integration/diagnosis/test_predictions.py uses them. Imports TensorFlow.
+"""
 
 from __future__ import annotations
 

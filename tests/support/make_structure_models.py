@@ -1,4 +1,7 @@
-"""Write the models that test_structure_gate.py puts through the gate. Imports TensorFlow."""
+"""Write the models that test_structure_gate.py puts through the gate.
+
+Imports TensorFlow.
+"""
 
 from __future__ import annotations
 

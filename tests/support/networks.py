@@ -1,4 +1,4 @@
-"""Small networks and weights for the tests of the network oracle."""
+"""Make small networks and weights for the tests of the network oracle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models whose answers are on record: small, and every layer and option is in one of them."""
+"""List the small models whose answers are on record; every layer and option is in one of them."""
 
 from __future__ import annotations
 

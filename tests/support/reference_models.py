@@ -1,4 +1,4 @@
-"""Small random models for the oracle's tests."""
+"""Make small random models for the oracle's tests."""
 
 from __future__ import annotations
 

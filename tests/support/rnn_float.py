@@ -1,4 +1,4 @@
-"""GRU and SimpleRNN in floating point, as Keras 2.15 computes them.
+"""Compute GRU and SimpleRNN in floating point, as Keras 2.15 does.
 
 GRU: Cho et al. 2014; reset_after=False multiplies the hidden state by the reset gate before
 the recurrent product (the paper), reset_after=True after it (Keras's default and cuDNN's).

@@ -1,4 +1,4 @@
-"""Hooks that write down what they are shown, and what each layer has to show them."""
+"""Write down what hooks are shown, and what each layer has to show them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ X = np.random.default_rng(4).uniform(0.1, 1, (1, 3, STEPS, FEATURES))
 
 
 class Seen(Hooks):
-    """Exact in trial 0. Writes down each call, and each sum with the magnitude that is told.
+    """Exact in trial 0. Writes down each call, and each sum with the magnitude that is given.
 
     In trial 1 all weights are twice as large: what belongs to trial 0 alone shows.
     """

@@ -1,4 +1,4 @@
-"""A model broken in five ways: a new user reads the cause on the terminal, in JSON and on the page.
+"""A new user reads the cause of a broken model on the terminal, in JSON and on the page.
 
 The Keras model is what it should be; somebody's flatbuffer of it is not.
 """

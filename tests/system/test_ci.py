@@ -1,5 +1,8 @@
-"""The CI's pieces are carried out: the steps of the GitHub action with bash as a runner would, the
-pre-commit hook with pre-commit itself, the GitLab job's script as the README has it."""
+"""Each piece for a CI is carried out as its runner would.
+
+The steps of the GitHub action run with bash, the pre-commit hook with pre-commit itself, the GitLab
+job's script as the README has it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run consists of: the size of the cross, and what collecting it costs."""
+"""A run has the cases of the whole cross, and collecting them is quick."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate as a user meets it: whole runs in processes of their own, healthy and hostile.
+"""The gate, as a user meets it in whole runs, exits as healthy and hostile models deserve.
 
 Every hostile run must exit with a status that is not 0, say what was expected, complete its
 other cases and write its report.

@@ -1,4 +1,4 @@
-"""The page in a real browser: what a person opens, at two widths, in both themes, by keyboard.
+"""The page works in a real browser: at two widths, in both themes, by keyboard.
 
 Needs Chromium (Debian: apt-get install chromium). Where there is none these tests are reported as
 untested; in CI that is a failure.
@@ -233,6 +233,7 @@ def test_an_address_opens_its_case_with_all_that_is_known(show: Callable[..., Op
         "limitation": "int8-while-calibrator",
         "flatbuffer": "abc",
         "histogram": {"unit": "steps", "most": 8, "counts": {"-1": 2, "0": 7}},
+        "resources": {"arena_bytes": 4208, "arena": {}, "op_resolver": ["resolver.AddSoftmax();"]},
     }
     flatbuffers = {
         "abc": {
@@ -248,6 +249,8 @@ def test_an_address_opens_its_case_with_all_that_is_known(show: Callable[..., Op
     text = found.tab.inner_text("details.case[open]")
     for part in ("1,234 bytes", "2 × UNIDIRECTIONAL_SEQUENCE_LSTM", "-1 LSB", "0.5", "Copy"):
         assert part in text
+    assert "4,208 bytes" in text
+    assert "resolver.AddSoftmax();" in text
     assert "tensor of the WHILE operator" in text
     link = found.tab.locator("details.case[open] a")
     assert link.get_attribute("href").startswith("https://github.com/")
@@ -262,7 +265,7 @@ def test_the_page_needs_no_network(tmp_path: Path) -> None:
 
 def test_the_command_writes_the_page_of_a_stored_report(tmp_path: Path) -> None:
     report.write(_document(CASE), tmp_path / "conformance.json")
-    command = [sys.executable, "-m", "harness.report.page", str(tmp_path)]
+    command = [sys.executable, "-m", "harness", "report", "page", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, (tmp_path / "index.html").is_file()) == (0, True), done.stderr
     (tmp_path / "conformance.json").write_text('{"schema": "other"}')

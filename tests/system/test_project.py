@@ -1,4 +1,4 @@
-"""A repository that lists its models once and runs bare `pytest`: settings, overrides, baseline."""
+"""A repository lists its models once and runs bare `pytest`: settings, overrides, baseline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The structure suites as a user meets them: the message names the layer and what to change."""
+"""The structure suites name the layer and the argument to change."""
 
 from __future__ import annotations
 

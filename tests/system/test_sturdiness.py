@@ -1,4 +1,4 @@
-"""Whole runs under attack: Ctrl-C in each phase, no disk, a shared cache. See test_gate.py too."""
+"""Whole runs survive attacks: Ctrl-C in each phase, no disk, a shared cache."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _mounted(folder: Path, options: str, command: Sequence[str]) -> list[str]:
     found = shutil.which("unshare") is not None
     probe = [*own, "sh", "-c", mount, str(folder)]
     if not found or subprocess.run(probe, capture_output=True).returncode:
-        pytest.skip("this machine lets nobody mount a file system of his own")
+        pytest.skip("this machine lets nobody mount a file system of their own")
     return [*own, "sh", "-c", f'{mount} && exec "$@"', str(folder), *command]
 
 
@@ -96,7 +96,7 @@ def test_a_disk_that_takes_nothing_is_named_and_loses_no_case(
     models: Path, tmp_path: Path, options: str, message: str
 ) -> None:
     """Cache and report are on it: the run goes on without the one and fails for the other. The
-    case that promises files for the device fails, too; every other agrees."""
+    case that has to write files for the device fails, too; every other agrees."""
     disk = tmp_path / "disk"
     disk.mkdir()
     command = _command(models, disk / "report", "--cache", disk / "cache")

@@ -1,4 +1,4 @@
-"""Take readings: what every check says of a case with one part of the pipeline exchanged.
+"""Read what every check says of a case with one part of the pipeline exchanged.
 
 Nothing is judged here. A case goes through the functions that the suites call (structure,
 quantisation, parity, laws), and what they say becomes readings.
@@ -71,7 +71,10 @@ class Reading:
 
 @dataclass(eq=False)
 class InjectionBench:
-    """The bench of one certificate. Close it. Not thread-safe."""
+    """The pipeline and session of one certificate, with exchangeable parts. Close it.
+
+    Not thread-safe.
+    """
 
     settings: Settings
     session: Session = field(init=False)
@@ -104,7 +107,7 @@ class InjectionBench:
         self.session.close()
 
     def _restore(self) -> None:
-        """The bench as it was built."""
+        """Put every part back as it was built."""
         pipeline = self.pipeline
         pipeline.forget()
         pipeline.converter, pipeline.interpreters, pipeline.examiner.runtimes = self._healthy
@@ -129,7 +132,7 @@ class InjectionBench:
         runtimes: Sequence[str] = NATIVE,
         seed: int | None = None,
     ) -> CaseArtifacts:
-        """What the bench makes of a subject when one of its parts is exchanged."""
+        """What the pipeline makes of a subject when one of its parts is exchanged."""
         self._inject(injection)
         self.pipeline.settings = (
             self.settings if seed is None else replace(self.settings, seed=seed)
@@ -200,7 +203,7 @@ class InjectionBench:
         replaced: Replaced,
         form: str = "",
     ) -> list[Reading]:
-        """What a law of sequences or state says of a system in place of the real one."""
+        """What a law of sequences or state says of a scripted model in place of the real one."""
         case = LawCase("test_laws", variant, RECIPES[recipe], RUNTIMES[runtime], law=law, form=form)
         specimen = self.law_runner.specimen(case)
         specimen = replace(specimen, scripted=replaced(specimen.scripted))
@@ -256,5 +259,5 @@ class InjectionBench:
         found = [Reading(f"rule {rule}", f.share, f.message) for rule, f in rules.items()]
         if not found:
             message = first_line(checked.measured.result.message)
-            found.append(Reading("foretelling", None, message))
+            found.append(Reading("prediction", None, message))
         return found

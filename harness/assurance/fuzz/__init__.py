@@ -1,0 +1,1 @@
+"""Corrupt flatbuffers and see every way they end."""

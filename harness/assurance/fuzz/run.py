@@ -108,7 +108,7 @@ def fuzz(
 
 
 def _for_the_gate(files: Sequence[Corrupted], read: Told, count: int) -> list[Corrupted]:
-    """Every fourth is refused in its structure; the others get further, which takes longer."""
+    """A quarter of files that are refused in structure; the others get further and take longer."""
     refused = [f for f, e in zip(files, read.ended, strict=True) if e.phase == "structure"]
     others = [f for f, e in zip(files, read.ended, strict=True) if e.phase != "structure"]
     wanted = ((refused, count // 4), (others, count - count // 4))

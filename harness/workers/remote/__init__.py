@@ -1,0 +1,1 @@
+"""Answer the harness's requests inside a worker's own Python."""

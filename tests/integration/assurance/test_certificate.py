@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.assurance.certificate import __main__ as command
-from harness.assurance.certificate import document as telling
-from harness.assurance.certificate import registry, run
+from harness.assurance.certificate import command, registry, run
+from harness.assurance.certificate import document as page
 from harness.assurance.certificate.controls import control
 from harness.assurance.certificate.document import Certificate
 from harness.assurance.certificate.editing import edited
@@ -65,12 +64,12 @@ def test_a_family_without_a_fault_is_no_certificate() -> None:
 
 def test_the_documents_name_every_fault_and_the_readme_its_number() -> None:
     """What a stale table would lack, without a run; `make certify` compares all of it."""
-    document = telling.DOCUMENT.read_text()
+    document = page.DOCUMENT.read_text()
     for fault in FAULTS.values():
         assert f"| {fault.name} | {fault.setting} |" in document, "run `make certificate`"
     equivalent = sum(fault.proof is not None for fault in FAULTS.values())
     killed = len(FAULTS) - equivalent
-    summary = telling.in_readme((ROOT / "README.md").read_text())
+    summary = page.in_readme((ROOT / "README.md").read_text())
     start = f"{len(FAULTS)} faults: {killed} killed, {equivalent} proved equivalent, 0 survive."
     assert summary.startswith(start)
     assert summary.endswith("0 false alarms.")
@@ -220,9 +219,9 @@ def test_a_stale_document_fails(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     document, readme = tmp_path / "docs" / "certificate.md", tmp_path / "README.md"
-    readme.write_text(f"before\n{telling.BEGIN}\n{telling.END}\nafter\n")
-    monkeypatch.setattr(telling, "DOCUMENT", document)
-    monkeypatch.setattr(telling, "README", readme)
+    readme.write_text(f"before\n{page.BEGIN}\n{page.END}\nafter\n")
+    monkeypatch.setattr(page, "DOCUMENT", document)
+    monkeypatch.setattr(page, "README", readme)
     monkeypatch.setattr(command, "certify", lambda *arguments: GOOD)
     report = ["--report", str(tmp_path / "report")]
     assert command.main(report) == 1

@@ -1,4 +1,4 @@
-"""The fuzzer: its corruptions, what it notices, and a sample of some hundreds of files."""
+"""The fuzzer makes the corruptions it names, notices damage, and survives a sample of files."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def test_the_tables_account_for_every_file(sample: Result, tmp_path: Path) -> No
 
 def test_the_document_has_every_cell_of_the_tables(sample: Result) -> None:
     shown = report.exhibit(sample)
-    text = report.document(shown, "python -m harness.assurance.fuzz --count 28")
-    assert "`python -m harness.assurance.fuzz --count 28` with tensorflow 2.15.1" in text
+    text = report.document(shown, "python -m harness fuzz --count 28")
+    assert "`python -m harness fuzz --count 28` with tensorflow 2.15.1" in text
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(rows) == sum(2 + len(table.rows) for table in shown.tables)
     for table in shown.tables:

@@ -1,4 +1,4 @@
-"""The matrix of versions: its rows, its installer, its store, and that the page is not stale."""
+"""The matrix of versions installs, measures and stores its rows, and its page is not stale."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from fixtures.recipes import RECIPES
 from harness.assurance.versions import document as page
 from harness.assurance.versions import installing, measuring, results
-from harness.assurance.versions.__main__ import MATRIX, PAGE, main
+from harness.assurance.versions.command import MATRIX, PAGE, main
 from harness.assurance.versions.installing import Installed, NotInstallable
 from harness.assurance.versions.measuring import PLAN, Plan
 from harness.assurance.versions.rows import ROWS, Row, chosen
@@ -138,7 +138,7 @@ def test_the_command_takes_a_stored_row_and_writes_matrix_and_exhibit(
         asked.append(row.name)
         return dict(stored)
 
-    monkeypatch.setattr("harness.assurance.versions.__main__.measure", measured)
+    monkeypatch.setattr("harness.assurance.versions.command.measure", measured)
     words = ["--rows", "2.15", "--recipe", "float32", "--folder", str(tmp_path / "folder")]
     words += ["--report", str(tmp_path / "report")]
     for _ in range(2):

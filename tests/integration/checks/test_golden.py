@@ -1,4 +1,4 @@
-"""The golden models, their oracle, and the upgrade: each is seen to fail when it must."""
+"""The golden models, their oracle and their padding are each seen to fail when they must."""
 
 from __future__ import annotations
 

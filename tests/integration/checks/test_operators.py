@@ -1,4 +1,4 @@
-"""Operators held to their oracles: every kind of fault is seen caught, and blamed on its leg."""
+"""Every kind of fault in an operator is caught and blamed on its leg."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The smallest arena: what is searched is what trying every size finds, on ten subjects, and a
-figure that is one step off is caught."""
+"""The search for the smallest arena finds what trying every size finds.
+
+Ten subjects are searched, and a figure that is one step off is caught.
+"""
 
 from __future__ import annotations
 

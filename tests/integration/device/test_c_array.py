@@ -1,4 +1,4 @@
-"""The C array: a compiler makes the flatbuffer of it again, and every way it could not is seen."""
+"""A compiler makes the flatbuffer of the C array again, and every way it could not is seen."""
 
 from __future__ import annotations
 

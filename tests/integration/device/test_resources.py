@@ -1,4 +1,4 @@
-"""The suite for the device: what it reports and writes, and each fault it must catch."""
+"""The suite for the device reports and writes what it says, and catches each fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Arduino sketch: generated, compiled and run on the host, it predicts what Python predicts.
+"""The Arduino sketch, compiled and run on the host, predicts what Python predicts.
 
 The stubs of Arduino and TensorFlow Lite Micro in tests/arduino compute nothing. They look an
 input up, byte for byte, in what Python's TensorFlow Lite Micro was given, and hand out what that
@@ -84,7 +84,7 @@ def _tensor_line(tensor: Tensor) -> str:
 def known(
     request: pytest.FixtureRequest, session: Session, tmp_path_factory: pytest.TempPathFactory
 ) -> Known:
-    """The catalogue's digit model with a final layer that tells the classes apart."""
+    """The catalogue's digit model with a final layer that separates the classes."""
     recipe: str = request.param
     subject = Subject("digits", "catalogue", variant=VARIANTS["digits"])
     case = Case("test_resources", subject, RECIPES[recipe], RUNTIMES["tflm"])

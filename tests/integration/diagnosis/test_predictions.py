@@ -1,4 +1,4 @@
-"""A user's predictions: right ones pass, and each published helper's fault is named."""
+"""A user's right predictions pass, and each published helper's fault is named."""
 
 from __future__ import annotations
 

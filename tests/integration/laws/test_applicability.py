@@ -1,4 +1,4 @@
-"""Which laws are examined on a user's model: those whose premise it has, and no others."""
+"""A user's model is held to the laws whose premise it has, and to no others."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_model_that_does_not_run_is_told_once(
 
 
 def test_a_state_that_goes_on_is_what_streaming_asks_for(law_runner: LawRunner, made: Path) -> None:
-    """The premise is no pass: a system that starts anew with every invoke breaks the law."""
+    """The premise is no pass: a model that starts anew with every invoke breaks the law."""
     (case,) = [c for c in _cases(made, "steps", "float32", "tflite") if c.law == "carrying"]
     specimen = law_runner.specimen(case)
 

@@ -1,4 +1,4 @@
-"""The throughput check: it answers rightly, and a slow harness fails it."""
+"""The throughput check answers rightly, and a slow harness fails it."""
 
 from __future__ import annotations
 

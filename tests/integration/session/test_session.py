@@ -1,4 +1,4 @@
-"""A session with a runtime that dies: each case ends in its outcome, the others go on."""
+"""A runtime that dies ends its case in an outcome, and the others go on."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Contract and scale rules of fused LSTMs: healthy operator-level models raise nothing, each
-injected fault is named, and what a fault predicts comes true on both runtimes."""
+"""Contract and scale rules raise nothing on healthy LSTMs and name each injected fault.
+
+What a fault predicts comes true on both runtimes.
+"""
 
 from __future__ import annotations
 
@@ -140,7 +142,7 @@ def test_each_breach_of_the_contract_is_named(
 
 
 @pytest.mark.parametrize("what", ["peephole", "cifg", "layer_norm"])
-def test_forms_that_tflm_refuses_are_foretold_and_refused(
+def test_forms_that_tflm_refuses_are_predicted_and_refused(
     read: Read, bench: OperatorBench, what: str
 ) -> None:
     lstm = OperatorLstm(float_weights(3, units=UNITS, **{what: True}), 4, 1)  # type: ignore[arg-type]
@@ -152,7 +154,7 @@ def test_forms_that_tflm_refuses_are_foretold_and_refused(
     assert "refused in load" in ended
 
 
-def test_a_fused_activation_is_lost_on_tflm_as_foretold(read: Read, bench: OperatorBench) -> None:
+def test_a_fused_activation_is_lost_on_tflm_as_predicted(read: Read, bench: OperatorBench) -> None:
     weights = float_weights(4, units=UNITS)
     x = np.random.default_rng(4).normal(size=(1, 4, 3)).astype(np.float32)
     answers = {}
@@ -235,7 +237,7 @@ def test_each_broken_scale_rule_is_named_with_its_tensors(
         ({"cell_scale": 2.0**-17}, {"tflite"}),
     ],
 )  # fmt: skip
-def test_what_a_scale_fault_foretells_comes_true(
+def test_what_a_scale_fault_predicts_comes_true(
     read: Read, bench: OperatorBench, changes: dict[str, Any], wrong: set[str]
 ) -> None:
     """The rule, the oracles and the runtimes say the same: who is wrong, and by how much."""

@@ -1,4 +1,4 @@
-"""The runner of mutants: what a fork tells, which mutants are examined, and a small project."""
+"""The runner of mutants examines the right mutants, and reads from a fork how each ended."""
 
 from __future__ import annotations
 

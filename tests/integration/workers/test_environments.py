@@ -1,4 +1,4 @@
-"""Another Python as a converter or runtime: what is not one is named, before any case runs."""
+"""A Python that is no converter or runtime is named as such before any case runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fire drills: whatever a worker does ends as a value, and the next request finds a new worker."""
+"""Whatever a worker does ends as a value, and the next request finds a new worker."""
 
 from __future__ import annotations
 

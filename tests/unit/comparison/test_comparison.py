@@ -1,4 +1,4 @@
-"""Each rule of the comparison, and the faulty comparison that it must not be."""
+"""Each rule of the comparison is kept, and a comparison without it is caught."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_equal_agrees_and_counts_what_it_compared(want: Array) -> None:
     assert (found.values, found.error, found.budget_used) == (want.size, 0.0, 0.0)
 
 
-def test_headroom_is_error_over_budget(want: Array) -> None:
+def test_budget_used_is_error_over_budget(want: Array) -> None:
     found = compare([want], [want + 5e-7], [Allowed(1e-6)])
     assert found.result.agreed
     assert found.budget_used == pytest.approx(0.5)
@@ -155,7 +155,7 @@ def test_a_budget_that_is_just_met_is_met() -> None:
     )
 
 
-def test_no_budget_and_no_error_is_no_headroom() -> None:
+def test_no_budget_and_no_error_uses_none_of_it() -> None:
     want = np.array([[0.0, 1.0]])
     assert compare([want], [want.copy()], [Allowed(0.0, 0.0)]).budget_used == 0.0
     assert compare([want], [want + 1], [Allowed(0.0, 0.0)]).budget_used == float("inf")

@@ -1,4 +1,4 @@
-"""How errors are spread: by steps for integers, by shares of the budget for floats."""
+"""A histogram counts errors by steps for integers and by shares of the budget for floats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Descriptions made from Keras configurations, written here as Keras 2.15 writes them."""
+"""Keras 2.15's configurations become the oracle's descriptions."""
 
 from __future__ import annotations
 

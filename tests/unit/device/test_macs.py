@@ -1,4 +1,4 @@
-"""Multiply-accumulates: every formula against a count by hand, and three forms of one LSTM."""
+"""Every formula of multiply-accumulates gives what a count by hand gives."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_fused_loop_and_unrolled_have_the_same_work(session: Session) -> None:
 
 
 def test_a_loop_whose_end_is_not_known_leaves_no_sum(session: Session) -> None:
-    """The bound of the loop becomes a variable: then nobody can tell how often it runs."""
+    """The bound of the loop becomes a variable: then nobody knows how often it runs."""
     structure, content = _converted(session, _variant("macs-loop", use_bias=False))
     assert count_macs(structure, content).total == 6 * 4 * 5 * 8
     model = unpack(content)

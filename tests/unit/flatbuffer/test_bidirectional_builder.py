@@ -1,3 +1,5 @@
+"""Bidirectional and BASIC LSTM models have the inputs, options and states they are built with."""
+
 from dataclasses import replace
 
 import numpy as np

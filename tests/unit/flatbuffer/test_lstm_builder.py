@@ -1,3 +1,5 @@
+"""One-operator LSTM models hold the very parameters they are built from."""
+
 import subprocess
 import sys
 from dataclasses import replace

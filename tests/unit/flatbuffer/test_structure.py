@@ -1,4 +1,4 @@
-"""The structure check, with each fault injected into the description of a healthy flatbuffer."""
+"""The structure check names each fault in the description of a healthy flatbuffer."""
 
 from __future__ import annotations
 

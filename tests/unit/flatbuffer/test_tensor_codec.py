@@ -1,4 +1,4 @@
-"""Quantisation of inputs and outputs, with the faults of published helpers."""
+"""Inputs and outputs are quantised rightly, and the faults of published helpers are not made."""
 
 from __future__ import annotations
 

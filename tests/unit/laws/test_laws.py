@@ -1,4 +1,4 @@
-"""Each law is seen to fail: a named faulty system breaks it, and it shrinks to a few steps."""
+"""Each law is seen to fail: a named faulty model breaks it, and it shrinks to a few steps."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.support import faulty_models as faulty
 from tests.support.drill_worker import DRILL
 from tests.support.faulty_models import FEATURES, Lstm
 
-#: What a system is made for decides which laws apply to it.
+#: What a scripted model is made for decides which laws apply to it.
 OPEN = ("lengths", "empty", "fixed-batch", "causality", "unclipped", "streaming", "carrying")
 STATE = ("resetting", "allocating", "resizing", "unset-inputs", "poisoning")
 FIXED = ("fixed-length", "fixed-batch", "causality", "streaming", "carrying", "resetting")
@@ -51,7 +51,7 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "unrolled": ({"length": 4}, ("unrolled", "resetting", "allocating")),
 }
 
-#: fault, the kind of system it is in, the laws it breaks: one, unless another follows from it.
+#: fault, the kind of model it is in, the laws it breaks: one, unless another follows from it.
 #: Rows that are not independent cannot equal single runs; who sees the future sees its NaN.
 FAULTS: list[tuple[type[Lstm], str, set[str]]] = [
     (faulty.OffByOneAfterGrowing, "carried", {"lengths"}),
@@ -95,7 +95,7 @@ def specimen(kind: str, fault: type[Lstm] = Lstm, law: str = "") -> Specimen:
 
 
 class _Exact:
-    """The float64 value; the healthy system, in float64 too, is within its last digits."""
+    """The float64 value; the healthy model, in float64 too, is within its last digits."""
 
     causal = True
 
@@ -113,7 +113,7 @@ def _oracle(clip: float) -> Remembered:
 
 
 def broken(kind: str, fault: type[Lstm]) -> dict[str, Example]:
-    """The laws that a system of a kind breaks, each with its minimal example."""
+    """The laws that a model of a kind breaks, each with its minimal example."""
     found = {}
     for name in KINDS[kind][1]:
         examined = search(LAWS[name], specimen(kind, fault, name), most=50)
@@ -141,7 +141,7 @@ def test_a_fault_breaks_its_law_and_no_other(fault: type[Lstm], kind: str, laws:
 
 
 def _steps(example: Example) -> int:
-    """How many steps a minimal example has; systems of one length have four."""
+    """How many steps a minimal example has; models of one length have four."""
     if "visits" in example:
         return sum(length for length, _, _ in example["visits"])
     if "chunks" in example:

@@ -1,4 +1,4 @@
-"""The oracles of the laws, and their store: an answer is never taken for another's."""
+"""The laws' oracles and their store never take an answer for another's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators beside an LSTM, each by itself: what may differ between runtimes, and what may not."""
+"""Runtimes may differ on an operator beside an LSTM by its rounding, and by nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The judgement of single operators and of whole models, without a runtime: what each catches."""
+"""The judgement of operators and of whole models catches each fault, without a runtime."""
 
 from __future__ import annotations
 

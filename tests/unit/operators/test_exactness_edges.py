@@ -1,4 +1,4 @@
-"""Expected answers and their comparison at the edges: names, words, shapes, nothing at all."""
+"""Expected answers are compared rightly at the edges: names, words, shapes, nothing at all."""
 
 from __future__ import annotations
 

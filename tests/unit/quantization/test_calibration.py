@@ -1,4 +1,4 @@
-"""Calibration verdicts: each bad data set and each bad range is named, good ones raise nothing."""
+"""Each bad data set and each bad range of a calibration is named; good ones raise nothing."""
 
 from __future__ import annotations
 

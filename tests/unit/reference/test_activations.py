@@ -1,3 +1,5 @@
+"""Fixed-point tanh and logistic follow each runtime's tables."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Affine quantisation rounds, clamps and refuses as it is defined."""
+
 from fractions import Fraction
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Budgets of one LSTM let honest arithmetic pass and no fault."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -81,7 +83,7 @@ def test_a_chaotic_model_is_called_undecidable() -> None:
     assert not budget.decides(oracle.outputs)
 
 
-def test_headroom() -> None:
+def test_budget_used() -> None:
     zero, one = np.zeros(2), np.ones(2)
     assert budget_used(np.array([0.5, -0.25]), zero, one) == 0.5
     assert budget_used(zero, zero, zero) == 0
@@ -89,7 +91,7 @@ def test_headroom() -> None:
     assert budget_used(np.array([np.nan, 0]), zero, one) == np.inf
 
 
-def test_headroom_is_of_numbers_whatever_their_type() -> None:
+def test_budget_used_is_of_numbers_whatever_their_type() -> None:
     far = budget_used(np.array([127], np.int8), np.array([-128], np.int8), np.ones(1))
     assert far == 255  # -1 in int8
     assert budget_used(np.zeros(0), np.zeros(0), np.ones(0)) == 0

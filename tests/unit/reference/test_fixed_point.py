@@ -1,3 +1,5 @@
+"""Fixed-point rescaling is what exact rational arithmetic says."""
+
 import math
 from fractions import Fraction
 

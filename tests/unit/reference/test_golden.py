@@ -1,4 +1,4 @@
-"""The oracles held to what Keras and the runtimes gave, on record: none of them is needed here.
+"""The oracles give what Keras and the runtimes gave, as on record; none of them is needed here.
 
 tests/support/make_golden.py made the records; the suites hold the same oracles to the runtimes
 live.

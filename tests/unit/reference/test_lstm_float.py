@@ -1,3 +1,5 @@
+"""The float LSTM gives hand-computed values for every option of the operator."""
+
 import math
 from dataclasses import replace
 

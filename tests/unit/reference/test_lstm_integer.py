@@ -1,3 +1,5 @@
+"""The integer LSTM gives each profile's own values."""
+
 from dataclasses import fields, replace
 from fractions import Fraction
 

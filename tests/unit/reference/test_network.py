@@ -1,4 +1,4 @@
-"""The network oracle against hand-computed values, other code of this folder, and itself."""
+"""The network oracle gives hand-computed values, and agrees with other code and itself."""
 
 from __future__ import annotations
 

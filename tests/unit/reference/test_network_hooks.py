@@ -1,4 +1,4 @@
-"""What each layer shows to the hooks: every sum and tensor, by the name that ranges are kept by.
+"""Each layer shows every sum and tensor to the hooks, by the name that ranges are kept by.
 
 The schemes of `reference.budgets.precision_schemes` disturb what they are shown, so a result that a
 layer keeps to itself, a number of terms or a magnitude that is wrong, makes a budget wrong.

@@ -1,4 +1,4 @@
-"""Where a mask goes: through which layers, how several are joined, and who refuses one."""
+"""A mask goes through the right layers, is joined with others, or is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each disturbance by its definition, budgets from draws by hand, and what a calibration sees."""
+"""Each disturbance follows its definition, and budgets are those of draws by hand."""
 
 from __future__ import annotations
 

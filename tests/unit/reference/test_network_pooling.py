@@ -1,4 +1,4 @@
-"""Layers around an LSTM, each against its formula worked out by hand."""
+"""Layers around an LSTM follow their formula, worked out by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the network oracle does not know it refuses, by the name of the layer."""
+"""The network oracle refuses each layer it does not know, by its name."""
 
 from __future__ import annotations
 

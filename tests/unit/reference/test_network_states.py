@@ -1,4 +1,4 @@
-"""Initial and final states, both directions, and which LSTMs the converter fuses."""
+"""Initial and final states, both directions and fusion are as Keras has them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inside of LSTMs: exact values, budgets that rounding keeps and a fault does not."""
+"""Traces of LSTMs are exact, and their budgets let rounding pass and no fault."""
 
 from __future__ import annotations
 

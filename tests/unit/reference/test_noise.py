@@ -1,4 +1,4 @@
-"""Budgets: honest arithmetic passes, faults do not, and the noise has the size it claims."""
+"""Budgets let honest arithmetic pass and no fault, and the noise has the size it claims."""
 
 from __future__ import annotations
 

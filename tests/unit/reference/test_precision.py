@@ -1,4 +1,4 @@
-"""Which type the arithmetic has, where that decides the last bit."""
+"""Arithmetic has the right type where that decides the last bit."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def nearest(value: int, bits: int) -> int:
 
 @pytest.mark.parametrize("cifg", [False, True])
 def test_the_steps_hold_what_the_next_ones_are_made_of(cifg: bool) -> None:
-    """Cell and hidden state by hand from the gates that are told, TFLite's way."""
+    """Cell and hidden state by hand from the gates that are given, TFLite's way."""
     model = integer_model(3)
     if cifg:
         parts = ("input_kernel", "recurrent_kernel", "bias")

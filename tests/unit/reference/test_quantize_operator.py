@@ -1,4 +1,4 @@
-"""The QUANTIZE operator's two forms, at the values where they part and by their definitions."""
+"""The QUANTIZE operator's two forms follow their definitions where they part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GRU and SimpleRNN of the operator level: types, biases, states, direction."""
+"""GRU and SimpleRNN of the operator level have the right types, biases, states, direction."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_a_gate_too_many_or_too_few_is_named(field: str) -> None:
         gates._replace(c=None if gates.c is not None else gates.o),
     ):
         if field == "input_kernel" and wrong.i is None:
-            continue  # that is how a coupled gate is told
+            continue  # that is how a coupled gate is recognised
         with pytest.raises(ValueError, match=f"^{FIELDS[field]}: wrong gates are absent$"):
             replace(FLOAT, **{field: wrong})
 

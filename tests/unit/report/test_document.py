@@ -1,4 +1,4 @@
-"""The report and the summary: what was counted, what is refused, what a person reads."""
+"""The report and the summary say what was counted and refused, as a person reads it."""
 
 from __future__ import annotations
 

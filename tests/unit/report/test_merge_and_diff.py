@@ -1,4 +1,4 @@
-"""Stored reports: merged shards are one run, a comparison says what changed, bad input is named."""
+"""Merged shards are one run, a comparison says what changed, and bad input is named."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from harness.report import diff, exhibits, github_summary
 from harness.report import document as report
-from harness.report.__main__ import main
+from harness.report.command import main
 from harness.report.exhibits import Exhibit
 from harness.report.merge import merge
 from tests.unit.report.test_document import CASE, FAILED, LIMITED

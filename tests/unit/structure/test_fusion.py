@@ -1,5 +1,7 @@
-"""The fusion rule: against Keras's own knowledge of built models, and against healthy graphs
-with the causes of a missing fusion injected."""
+"""The fusion rule agrees with Keras's own knowledge of built models.
+
+In healthy graphs each cause of a missing fusion is injected and found.
+"""
 
 from __future__ import annotations
 

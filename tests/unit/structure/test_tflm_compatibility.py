@@ -1,5 +1,8 @@
-"""What is predicted of TFLite Micro: the list of its operators is asked for again, and each cause
-of a refusal is injected into a healthy description."""
+"""Predictions for TFLite Micro come from its real operators.
+
+The list of its operators is asked for again, and each cause of a refusal is injected into a healthy
+description.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +116,7 @@ def test_an_open_size_of_one_is_no_trouble() -> None:
     assert tflm_findings(Structure(document), [(1, 5, 3)]) == []
 
 
-def test_a_loop_that_collects_every_output_is_foretold() -> None:
+def test_a_loop_that_collects_every_output_is_predicted() -> None:
     document = _loop()
     assert tflm_findings(Structure(document)) == []
     body = document["subgraphs"][1]

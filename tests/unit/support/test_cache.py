@@ -1,4 +1,4 @@
-"""The store of results: what comes back is what was written, or nothing."""
+"""The store of results gives back what was written, or nothing."""
 
 from __future__ import annotations
 

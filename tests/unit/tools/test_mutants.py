@@ -1,4 +1,4 @@
-"""What is told of a run of mutmut: a survivor without a reason and a low score fail it."""
+"""A mutant that survives without a reason, and a low score, fail the page of mutants."""
 
 from __future__ import annotations
 

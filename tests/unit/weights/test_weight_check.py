@@ -1,4 +1,4 @@
-"""Weights held to Keras's and scales to the calibration: each single change is seen."""
+"""Each single change of a weight or scale is seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much each stored number may be off, by definition, and models that have more or less."""
+"""Each stored number may be off by its definition's share, and by no more."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_what_cannot_be_read_or_has_no_layer_stops_nothing(
     first, second = matches(b"", keras(weights, "net/lstm"))
     assert (first.lstm, first.layer) == (foreign, "")
     assert (second.lstm, second.layer) == (lstm, "net/lstm")
-    assert second.worst == Worst()  # not the least difference: nothing to tell
+    assert second.worst == Worst()  # not the least difference: nothing to say
 
 
 def test_a_coupled_input_gate_has_no_layer_in_keras() -> None:

@@ -1,4 +1,4 @@
-"""The worker protocol: what is sent arrives, and nothing but a frame is taken for one."""
+"""The protocol delivers what is sent, and takes nothing but a frame for one."""
 
 from __future__ import annotations
 

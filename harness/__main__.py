@@ -1,0 +1,32 @@
+"""Run the commands beside the suites: `python -m harness COMMAND`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+#: Name, module whose `main` takes the rest of the line, help. A module is imported when it is run.
+COMMANDS = (
+    ("report", "harness.report.command", "merge or compare stored reports, or write their page"),
+    ("matrix", "harness.report.support_matrix", "write or check the README's support matrix"),
+    ("pad-lstm", "harness.flatbuffer.lstm_padding", "pad the LSTMs of an old flatbuffer"),
+    ("certify", "harness.assurance.certificate.command", "see every check kill its faults"),
+    ("fuzz", "harness.assurance.fuzz.command", "put corrupted flatbuffers through everything"),
+    ("versions", "harness.assurance.versions.command", "measure which package versions work"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m harness", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, _, text in COMMANDS:
+        commands.add_parser(name, help=text, add_help=False)
+    options, rest = parser.parse_known_args(arguments)
+    module = next(module for name, module, _ in COMMANDS if name == options.command)
+    return int(importlib.import_module(module).main(rest))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
