@@ -21,7 +21,7 @@ Array = NDArray[np.float32]
 
 
 class Model:
-    """One flatbuffer, driven as `harness.workers.remote.abilities` wants it."""
+    """One flatbuffer, driven as `harness.workers.remote.abilities.invoke` wants it."""
 
     def __init__(
         self, logistic: Callable[[Array], Array], content: bytes, request: dict[str, Any]

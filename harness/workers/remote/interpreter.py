@@ -14,7 +14,7 @@ _RESOLVERS = {
 
 
 class Model:
-    """One flatbuffer in one interpreter: see `harness.workers.remote.abilities`."""
+    """One flatbuffer in one interpreter: see `harness.workers.remote.abilities.invoke`."""
 
     def __init__(
         self, interpreter: Any, resolvers: Any, content: bytes, request: Dict[str, Any]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 class Model:
-    """One flatbuffer in an arena of its own: see `harness.workers.remote.abilities`.
+    """One flatbuffer in an arena of its own: see `harness.workers.remote.abilities.invoke`.
 
     The interpreter has nothing that writes a state tensor, and a tensor index out of range ends
     the process.

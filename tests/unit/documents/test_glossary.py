@@ -9,11 +9,12 @@ from typing import get_args
 import pytest
 
 from fixtures.outcomes import Outcome, Phase
-from harness.diagnosis.blame import Leg
+from fixtures.runtimes import RUNTIMES
 from harness.pipeline.cases import Verdict
 from harness.report.document import SCHEMA_PATH
 from harness.support.project import ROOT
 
+KERNELS = dict.fromkeys(each.adapter.kernel for each in RUNTIMES.values() if each.native)
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
 #: What the issue of words asks for, beside what the code enumerates.
 WORDS = (
@@ -39,7 +40,7 @@ def values_of(text: str, word: str) -> list[str]:
         ("phase", [phase.value for phase in Phase]),
         ("outcome", [outcome.value for outcome in Outcome]),
         ("verdict", list(get_args(Verdict))),
-        ("blame", list(get_args(Leg))),
+        ("blame", ["recipe", "calibration", "converter", *KERNELS, "Keras", "harness"]),
     ],
 )
 def test_every_value_that_the_code_knows_is_explained(word: str, known: list[str]) -> None:

@@ -45,7 +45,7 @@ class Driver:
         self.current = self.warm[key]
 
     def direct(self, shapes: Any) -> Tuple[Any, ...]:
-        """Native calls and memory of a model of its own: see `harness.workers.remote.abilities`."""
+        """Native calls and memory, as `Model.direct` gives them, of a model of its own."""
         key = scripts.pooled_key(shapes)
         if key not in self.views:
             _make_room(self.views)
