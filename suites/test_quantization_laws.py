@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.flatbuffer.quantize_builder import dequantize_model, quantize_model
+from harness.pipeline.suite import Suite
 from harness.quantization.scale_predictions import OperatorBench
 from reference.arithmetic.affine import Affine, dequantise, limits, quantise, round_half_away
 from reference.arithmetic.fixed_point import (
@@ -31,6 +32,7 @@ from reference.arithmetic.fixed_point import (
 )
 from reference.arithmetic.quantize_operator import FORMS, Form, quantize_operator
 
+SUITE = Suite(judges="installation")
 #: Arithmetic is quick: five times the profile's examples, at most 10,000.
 often = settings(max_examples=min(10_000, 5 * settings.default.max_examples))  # type: ignore[union-attr]
 
