@@ -25,20 +25,11 @@ from harness.workers.server_handle import Server
 MODEL: dict[str, Any] = {
     "inputs": [{"name": "x", "shape": list(SHAPE[1:]), "dtype": "float32"}],
     "nodes": [
-        {
-            "name": "lstm",
-            "class": "LSTM",
-            "config": {"units": 8, "return_sequences": True},
-            "inputs": ["x"],
-            "initial_state": [],
-        },
-        {
-            "name": "dense",
-            "class": "Dense",
-            "config": {"units": 3},
-            "inputs": ["lstm"],
-            "initial_state": [],
-        },
+        {"name": name, "class": kind, "config": config, "inputs": [x], "initial_state": []}
+        for name, kind, config, x in (
+            ("lstm", "LSTM", {"units": 8, "return_sequences": True}, "x"),
+            ("dense", "Dense", {"units": 3}, "lstm"),
+        )
     ],
     "outputs": ["dense"],
 }

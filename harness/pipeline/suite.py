@@ -18,11 +18,6 @@ Verdict = Callable[[Case, Measured], Judged]
 _NAME = "SUITE"
 
 
-def no_cases(selection: Selection) -> list[Case]:
-    """The cases of a suite whose tests parametrise themselves."""
-    return []
-
-
 @dataclass(frozen=True)
 class Suite:
     """A file of tests that says `SUITE = Suite(…)` at its top. Its name is the file's.
@@ -35,7 +30,7 @@ class Suite:
     subject. of_file: the cases are about one converted file, whose summary the report then has.
     """
 
-    cases: Callable[[Selection], Sequence[Any]] = no_cases
+    cases: Callable[[Selection], Sequence[Any]] = lambda selection: ()
     judges: Literal["models", "installation"] = "models"
     unit: Literal["conversions", "suite"] = "suite"
     of_file: bool = False

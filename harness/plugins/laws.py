@@ -23,13 +23,6 @@ from harness.session.session import Session
 Holds = Callable[[LawCase], None]
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("lstm", "LSTM conformance")
-    group.addoption(
-        "--example", metavar="JSON", help="examine only this example of a law, as a failure prints"
-    )
-
-
 @pytest.fixture(scope="session")
 def law_runner(session: Session, request: pytest.FixtureRequest) -> Iterator[LawRunner]:
     parities = [case for case in cases_of(request.session) if case.suite == "test_parity"]
@@ -40,22 +33,13 @@ def law_runner(session: Session, request: pytest.FixtureRequest) -> Iterator[Law
         found.close()
 
 
-@pytest.fixture(scope="session")
-def broken_laws() -> laws.LawRegistry:
-    return laws.load()
-
-
 @pytest.fixture
-def holds(
-    request: pytest.FixtureRequest,
-    law_runner: LawRunner,
-    broken_laws: laws.LawRegistry,
-    registry: limitations.Registry,
-) -> Holds:
+def holds(request: pytest.FixtureRequest, law_runner: LawRunner) -> Holds:
     """Examines a case's law, records how it fared, and fails unless it is as expected."""
+    broken, registry = laws.load(), limitations.load()
 
     def check(case: LawCase) -> None:
-        limitation = registered(broken_laws, case)
+        limitation = registered(broken, case)
         began = time.monotonic()
         given = request.config.option.example
         example = None if given is None else json.loads(given)
@@ -64,7 +48,7 @@ def holds(
         except Inapplicable as reason:
             request.node.user_properties.append((INAPPLICABLE, (case.law, str(reason))))
             pytest.skip(f"not applicable: {reason}")
-        known = limitation or recognised(broken_laws, registry, case, examined)
+        known = limitation or recognised(broken, registry, case, examined)
         _record(request, case, examined, meter, began, known)
 
     return check

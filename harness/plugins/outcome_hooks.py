@@ -13,6 +13,7 @@ from harness.flatbuffer.summary import key_of, summarised
 from harness.operators.exactness import Exactness
 from harness.pipeline.cases import Case, Judged, Measured, judge
 from harness.pipeline.suite import Verdict
+from harness.plugins.options import deciding
 from harness.plugins.project import BASELINE
 from harness.plugins.shared import INAPPLICABLE, PROPERTIES, RESULT, SELECTION, suite_of
 from harness.report import baseline
@@ -44,12 +45,12 @@ class _Collector:
 
 
 @pytest.fixture
-def verdict(request: pytest.FixtureRequest, registry: limitations.Registry) -> Verdict:
+def verdict(request: pytest.FixtureRequest) -> Verdict:
     """Records how a case ended and fails the test unless it ended as expected."""
 
     def judged(case: Case, measured: Measured) -> Judged:
         asked_for = request.config.stash[SELECTION].asked_for(case)
-        return record(request, judge(case, measured, registry, asked_for))
+        return record(request, judge(case, measured, limitations.load(), asked_for))
 
     return judged
 
@@ -70,8 +71,10 @@ def record(
         summary = config.stash[_SUMMARIES].get(str(entry.get(FLATBUFFER)))
         judged, worse = baseline.held_to(stored, judged, entry, summary)
         entry |= worse
-    nodeid, example = request.node.nodeid, entry.get("example") or ""
-    entry["rerun"] = rerun_command(nodeid, judged.case, vars(config.option), example)
+    given, example = deciding(config.option), entry.get("example") or ""
+    if config.option.update_baseline:
+        del given["--baseline"]  # it is written and not read
+    entry["rerun"] = rerun_command(request.node.nodeid, judged.case, given, example)
     request.node.user_properties.append((RESULT, entry))
     if judged.verdict == "failed":
         pytest.fail(failure_text(judged.message, entry, title), pytrace=False)

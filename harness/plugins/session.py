@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from fixtures.limitations import cases as limitations
 from harness.pipeline.cases import Case
 from harness.pipeline.settings import Settings
 from harness.plugins.project import OVERRIDES
@@ -71,8 +70,3 @@ def _settings(config: pytest.Config) -> Settings:
         report=option.report,
         cxx=option.cxx,
     )
-
-
-@pytest.fixture(scope="session")
-def registry() -> limitations.Registry:
-    return limitations.load()

@@ -9,51 +9,34 @@ from typing import Any
 from harness.comparison.overrides import parse
 from harness.pipeline.cases import Case
 
-SEED = 2015
-#: The options that decide how a case ends, in their order in a command, each with the value at
-#: which it is left out.
-OPTIONS: Mapping[str, Any] = {
-    **{name: [] for name in ("model", "tflite", "recipe", "runtime", "budget")},
-    **{name: [] for name in ("converter_env", "runtime_python")},
-    **dict.fromkeys(("inputs", "calibration", "labels", "predictions", "converter_python")),
-    **dict.fromkeys(("deadline", "cxx", "baseline")),
-    "seed": SEED,
-    "full": False,
-    "trusted": False,
-}
-
 
 def rerun_command(nodeid: str, case: Case, given: Mapping[str, Any], example: str = "") -> str:
-    """A line for the shell that runs one case again with the options that decide it.
+    """A line for the shell that runs one case again.
 
-    given: the options of this run by name. example: of a law, the one to examine.
+    given: the options that decide cases, by flag, and their values; of those that take several,
+    the command has what decides this case. example: of a law, the one to examine.
     """
     words = ["pytest", nodeid]
-    for name, default in OPTIONS.items():
-        value = given[name]
-        if value == default or (name == "baseline" and given["update_baseline"]):
-            continue
-        option = f"--{name.replace('_', '-')}"
+    for flag, value in given.items():
         if value is True:
-            words.append(option)
+            words.append(flag)
             continue
-        for each in _deciding(name, value, case) if isinstance(value, list) else [value]:
-            words += [option, str(each)]
+        for each in _deciding(flag, value, case) if isinstance(value, list) else [value]:
+            words += [flag, str(each)]
     words += ["--example", example] if example else []
     return shlex.join(words)
 
 
-def _deciding(name: str, values: Sequence[Any], case: Case) -> list[Any]:
+def _deciding(flag: str, values: Sequence[Any], case: Case) -> list[Any]:
     """Of an option's values, those that decide a case: the files that its subject is made of (all,
     where its name depends on the others) and the override of the budget it is held to."""
     subject = case.subject
-    if name in ("model", "tflite"):
+    if flag in ("--model", "--tflite"):
         files = {path for path in (subject.path, subject.keras_path) if path is not None}
         alone = subject.path is not None and subject.name == subject.path.name
         return [path for path in values if not alone or path.resolve() in files]
-    if name == "budget":
-        held_to = case.parities
-        return [text for text in values if any(map(parse(text).selects, held_to))]
+    if flag == "--budget":
+        return [text for text in values if any(map(parse(text).selects, case.parities))]
     return list(values)
 
 
