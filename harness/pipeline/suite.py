@@ -68,7 +68,7 @@ def declared(path: Path) -> Suite | None:
     The process that only hands tests out has collected none: it has their paths. A file is run
     for its suite alone, and only if it names one.
     """
-    if not path.is_file():
+    if path.suffix != ".py" or not path.is_file():
         return None
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and any(
