@@ -16,10 +16,13 @@ import pytest
 from harness.benchmarks import callgrind
 from harness.benchmarks import growth as scaling
 from harness.benchmarks.benchmarks import CLOCK, BenchCase, Benches, NotTimed, Timed
+from harness.benchmarks.cases import bench_cases
 from harness.benchmarks.exhibit import Findings
 from harness.benchmarks.overhead import INPUTS, MOST_ADDED, added, isolation, judge_all
 from harness.pipeline.selection import select
+from harness.pipeline.suite import Suite
 
+SUITE = Suite(bench_cases)
 #: A test that fails before it has measured anything has said why.
 pytestmark = pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")
 timed_in_a_worker = pytest.mark.benchmark(timer=CLOCK.read)
@@ -27,11 +30,11 @@ Tell = Callable[[Timed], None]
 
 
 @timed_in_a_worker
-def test_invoke(bench_case: BenchCase, benches: Benches, findings: Findings, tell: Tell) -> None:
+def test_invoke(case: BenchCase, benches: Benches, findings: Findings, tell: Tell) -> None:
     """Loading, the first invoke, warm ones, tensors, streaming steps, resizes."""
     findings.machine = benches.machine
     try:
-        timed = benches.time(bench_case)
+        timed = benches.time(case)
     except NotTimed as wrong:
         pytest.fail(str(wrong), pytrace=False)
     findings.figures.append(timed.figure)

@@ -15,6 +15,7 @@ import pytest
 from fixtures.runtimes import RUNTIMES
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.operators.quantizer import integer_lstm, quantised
+from harness.pipeline.suite import Suite
 from harness.session.session import Session
 from reference.arithmetic.affine import Affine
 from reference.lstm.float64 import LstmOptions
@@ -23,6 +24,7 @@ from reference.lstm.integer_weights import IntegerLstm
 from reference.lstm.profiles import TFLM
 from reference.lstm.weights import LstmWeights
 
+SUITE = Suite()
 UNITS, FEATURES, STEPS, SEQUENCES = 20, 28, 28, 256
 
 

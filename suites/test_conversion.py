@@ -6,14 +6,14 @@ build, convert and structure, or ends in the way that fixtures/limitations/cases
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from harness.checks.conversion import measure_conversion
-from harness.pipeline.cases import Case, Judged, Measured
+from harness.pipeline.cases import Case
+from harness.pipeline.selection import Selection
+from harness.pipeline.suite import Suite, Verdict
 from harness.session.session import Session
 
+SUITE = Suite(Selection.conversions, unit="conversions", of_file=True)
 
-def test_conversion(
-    conversion_case: Case, session: Session, verdict: Callable[[Case, Measured], Judged]
-) -> None:
-    verdict(conversion_case, measure_conversion(conversion_case, session))
+
+def test_conversion(case: Case, session: Session, verdict: Verdict) -> None:
+    verdict(case, measure_conversion(case, session))

@@ -7,14 +7,14 @@ Micro demands. What today's runtimes refuse, and what that converter dropped, is
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from harness.checks.golden import measure_golden
-from harness.pipeline.cases import Case, Judged, Measured
+from harness.pipeline.cases import Case
+from harness.pipeline.selection import Selection
+from harness.pipeline.suite import Suite, Verdict
 from harness.session.session import Session
 
+SUITE = Suite(Selection.goldens, judges="installation")
 
-def test_golden(
-    golden_case: Case, session: Session, verdict: Callable[[Case, Measured], Judged]
-) -> None:
-    verdict(golden_case, measure_golden(golden_case, session))
+
+def test_golden(case: Case, session: Session, verdict: Verdict) -> None:
+    verdict(case, measure_golden(case, session))

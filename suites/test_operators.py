@@ -15,15 +15,17 @@ from fixtures.runtimes import RUNTIMES
 from harness.checks.operators import measure_operator
 from harness.operators.exactness import Exactness
 from harness.operators.fuzz import Arithmetic, Drawn, drawn, examine
-from harness.pipeline.cases import Case, Judged, Measured
+from harness.pipeline.cases import Case
+from harness.pipeline.selection import Selection
+from harness.pipeline.suite import Suite, Verdict
 from harness.session.session import Session
 from harness.support.hypothesis_profiles import searching
 
+SUITE = Suite(Selection.operators, judges="installation")
 
-def test_operator(
-    operator_case: Case, session: Session, verdict: Callable[[Case, Measured], Judged]
-) -> None:
-    verdict(operator_case, measure_operator(operator_case, session))
+
+def test_operator(case: Case, session: Session, verdict: Verdict) -> None:
+    verdict(case, measure_operator(case, session))
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ oracle.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from harness.checks.parity import measure_parity
-from harness.pipeline.cases import Case, Judged, Measured
+from harness.pipeline.cases import Case
+from harness.pipeline.selection import Selection
+from harness.pipeline.suite import Suite, Verdict
 from harness.session.session import Session
 
+SUITE = Suite(Selection.parities, unit="conversions", of_file=True)
 
-def test_parity(
-    parity_case: Case, session: Session, verdict: Callable[[Case, Measured], Judged]
-) -> None:
-    verdict(parity_case, measure_parity(parity_case, session))
+
+def test_parity(case: Case, session: Session, verdict: Verdict) -> None:
+    verdict(case, measure_parity(case, session))

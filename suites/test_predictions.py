@@ -7,14 +7,14 @@ flatbuffer, and the one that gives your answers back is named with its cure.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from harness.checks.predictions import measure_predictions
+from harness.pipeline.cases import Case
+from harness.pipeline.selection import Selection
+from harness.pipeline.suite import Suite, Verdict
+from harness.session.session import Session
 
-from harness.pipeline.cases import Case, Judged, Measured
+SUITE = Suite(Selection.predictions)
 
 
-def test_predictions(
-    predictions_case: Case,
-    predicted: Callable[[Case], Measured],
-    verdict: Callable[[Case, Measured], Judged],
-) -> None:
-    verdict(predictions_case, predicted(predictions_case))
+def test_predictions(case: Case, session: Session, verdict: Verdict) -> None:
+    verdict(case, measure_predictions(case, session))

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.checks.findings_verdict import Checked
-from harness.pipeline.cases import Case, Judged, Measured
+from harness.checks.quantization import measure_quantization
+from harness.pipeline.cases import Case, Measured
+from harness.pipeline.selection import Selection
+from harness.pipeline.suite import Suite, Verdict
+from harness.session.session import Session
+
+SUITE = Suite(Selection.quantizations, unit="conversions", of_file=True)
 
 
 def test_quantization(
-    quantization_case: Case,
-    quantization_check: Callable[[Case], Checked],
-    verdict: Callable[[Case, Measured], Judged],
+    case: Case, session: Session, noted: Callable[..., Measured], verdict: Verdict
 ) -> None:
-    verdict(quantization_case, quantization_check(quantization_case).measured)
+    verdict(case, noted(case, measure_quantization(case, session)))

@@ -16,8 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures.runtimes import RUNTIMES
+from harness.checks.quantization import operator_bench
 from harness.flatbuffer.quantize_builder import dequantize_model, quantize_model
+from harness.pipeline.suite import Suite
 from harness.quantization.scale_predictions import OperatorBench
+from harness.session.session import Session
 from reference.arithmetic.affine import Affine, dequantise, limits, quantise, round_half_away
 from reference.arithmetic.fixed_point import (
     Multiplier,
@@ -32,6 +35,7 @@ from reference.arithmetic.fixed_point import (
 )
 from reference.arithmetic.quantize_operator import Form, quantize_operator
 
+SUITE = Suite(judges="installation")
 #: Arithmetic is quick: five times the profile's examples, at most 10,000.
 often = settings(max_examples=min(10_000, 5 * settings.default.max_examples))  # type: ignore[union-attr]
 
@@ -278,21 +282,22 @@ def _forms(bench: OperatorBench) -> dict[str, Form]:
 @often
 @given(affine=affines(), steps=STEPS)
 def test_inputs_are_quantised_as_the_operators_do(
-    operator_bench: OperatorBench, affine: Affine, steps: list[float]
+    session: Session, affine: Affine, steps: list[float]
 ) -> None:
     """The harness's inputs are TFLite Micro's bit for bit; TFLite's default kernels part on
     ties, and do so exactly as reference/arithmetic/quantize_operator.py says."""
     if affine.dtype == "uint8":
         return  # the converter writes no uint8 LSTM
+    bench = session.keep(operator_bench)
     # From 2^31 steps on the kernels' conversion to int32 is undefined: TFLite Micro then gives
     # the lower end for a large positive value, where the harness saturates.
     defined = [step for step in steps if abs(step) < 2**30] or [0.5]
     real = (np.array(defined) * affine.scale).astype(np.float32)
     harness = quantise(real, affine, precision=np.float32)
     model = quantize_model(real.size, affine)
-    for runtime, form in _forms(operator_bench).items():
+    for runtime, form in _forms(bench).items():
         expected = quantize_operator(real, affine, form)
-        got, ended = operator_bench.run(model, real[None], runtime)
+        got, ended = bench.run(model, real[None], runtime)
         assert got is not None, ended
         assert np.array_equal(got[0], expected), f"{runtime} {affine} {real}: {got} {expected}"
         assert np.abs(expected.astype(np.int64) - harness).max() <= 1
@@ -303,16 +308,17 @@ def test_inputs_are_quantised_as_the_operators_do(
 @often
 @given(affine=affines(), data=st.data())
 def test_outputs_are_dequantised_as_the_operators_do(
-    operator_bench: OperatorBench, affine: Affine, data: st.DataObject
+    session: Session, affine: Affine, data: st.DataObject
 ) -> None:
     if affine.dtype == "uint8":
         return
+    bench = session.keep(operator_bench)
     low, high = limits(affine.dtype)
     drawn = data.draw(st.lists(st.integers(low, high), min_size=1, max_size=16))
     codes = np.array([low, *drawn, high], affine.dtype)
     expected = dequantise(codes, affine).astype(np.float32)
     model = dequantize_model(codes.size, affine)
-    for runtime in _forms(operator_bench):
-        got, ended = operator_bench.run(model, codes[None], runtime)
+    for runtime in _forms(bench):
+        got, ended = bench.run(model, codes[None], runtime)
         assert got is not None, ended
         assert np.array_equal(got[0].view(np.uint32), expected.view(np.uint32)), runtime

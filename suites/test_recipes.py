@@ -16,10 +16,11 @@ import pytest
 from fixtures.outcomes import Outcome
 from fixtures.published_recipes import CONVERSIONS, HELPERS, ConversionForm, HelperForm
 from fixtures.recipes import RECIPES
-from harness.checks.published_recipes import Published
+from harness.checks.published_recipes import MODEL, Published
 from harness.comparison.compare import Allowed, compare
 from harness.conversion.inspection import inspect
 from harness.flatbuffer.structure import Structure
+from harness.pipeline.suite import Suite
 from harness.quantization.calibration import dependence_findings, sample_findings
 from harness.quantization.scale_rules import quantization_findings
 from harness.session.session import Session
@@ -29,14 +30,7 @@ from harness.structure.recipe_rules import faults, recipe_findings
 from harness.workers.client import Worker
 from harness.workers.remote.keras import recommended
 
-#: The small model as the fusion rule reads it.
-MODEL = {
-    "nodes": [
-        {"name": "lstm", "class": "LSTM", "config": {"units": 8}, "inputs": ["x"]},
-        {"name": "dense", "class": "Dense", "config": {"units": 3}, "inputs": ["lstm"]},
-    ],
-    "outputs": ["dense"],
-}
+SUITE = Suite(judges="installation")
 CORRECTED = {form.name: form for form in CONVERSIONS}
 
 
@@ -95,14 +89,9 @@ def test_a_published_conversion_ends_as_described(
 def test_a_conversion_that_works_agrees_with_keras(
     form: ConversionForm, published: Published
 ) -> None:
-    """float32 to rounding; integers to what one step of the hidden state and one of the output
-    can do, checked on samples inside of the calibration by the parity suite."""
-    data = published.convert(form).arrays["tflite"]
-    expected = published.keras().arrays["output"]
-    got = published.predict(data, "corrected").arrays["output"]
-    assert got.shape == expected.shape
-    if RECIPES[form.recipe].quantization == "float32":
-        assert np.abs(got - expected).max() <= 8 * np.finfo(np.float32).eps
+    """Both within the rounding of their precision, integers too, as in the suite of parity."""
+    compared = published.compared(form, published.convert(form).arrays["tflite"])
+    assert all(result.agreed for result in compared.values()), compared
 
 
 @pytest.mark.parametrize("helper", HELPERS, ids=lambda helper: helper.name)

@@ -8,14 +8,13 @@ Micro into the same answer. The files are in report/device/.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from harness.device.resources import device_cases, measure_resources
+from harness.pipeline.cases import Case
+from harness.pipeline.suite import Suite, Verdict
+from harness.session.session import Session
 
-from harness.pipeline.cases import Case, Judged, Measured
+SUITE = Suite(device_cases, of_file=True)
 
 
-def test_resources(
-    resource_case: Case,
-    resource_check: Callable[[Case], Measured],
-    verdict: Callable[[Case, Measured], Judged],
-) -> None:
-    verdict(resource_case, resource_check(resource_case))
+def test_resources(case: Case, session: Session, verdict: Verdict) -> None:
+    verdict(case, measure_resources(case, session))

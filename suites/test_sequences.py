@@ -7,83 +7,83 @@ fixtures/limitations/laws.toml.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from harness.laws.cases import LawCase, law_cases
+from harness.pipeline.suite import Suite
+from harness.plugins.laws import Holds
 
-from harness.laws.cases import LawCase
-
-Holds = Callable[[LawCase], None]
+SUITE = Suite(law_cases)
 
 
-def test_lengths(law_case: LawCase, holds: Holds) -> None:
+def test_lengths(case: LawCase, holds: Holds) -> None:
     """One interpreter, resized in any order, gives the oracle's value at every length."""
-    holds(law_case)
+    holds(case)
 
 
-def test_empty(law_case: LawCase, holds: Holds) -> None:
+def test_empty(case: LawCase, holds: Holds) -> None:
     """A sequence of no steps is refused or gives nothing, and harms nothing."""
-    holds(law_case)
+    holds(case)
 
 
-def test_fixed_length(law_case: LawCase, holds: Holds) -> None:
+def test_fixed_length(case: LawCase, holds: Holds) -> None:
     """A model of one length refuses every other."""
-    holds(law_case)
+    holds(case)
 
 
-def test_fixed_batch(law_case: LawCase, holds: Holds) -> None:
+def test_fixed_batch(case: LawCase, holds: Holds) -> None:
     """A model of one batch size refuses another."""
-    holds(law_case)
+    holds(case)
 
 
-def test_causality(law_case: LawCase, holds: Holds) -> None:
+def test_causality(case: LawCase, holds: Holds) -> None:
     """Outputs up to step k depend only on inputs up to step k."""
-    holds(law_case)
+    holds(case)
 
 
-def test_padding(law_case: LawCase, holds: Holds) -> None:
+def test_padding(case: LawCase, holds: Holds) -> None:
     """Padded and masked equals trimmed."""
-    holds(law_case)
+    holds(case)
 
 
-def test_transposed(law_case: LawCase, holds: Holds) -> None:
+def test_transposed(case: LawCase, holds: Holds) -> None:
     """Time-major equals batch-major, transposed."""
-    holds(law_case)
+    holds(case)
 
 
-def test_backwards(law_case: LawCase, holds: Holds) -> None:
+def test_backwards(case: LawCase, holds: Holds) -> None:
     """go_backwards equals the reversed sequence."""
-    holds(law_case)
+    holds(case)
 
 
-def test_bidirectional(law_case: LawCase, holds: Holds) -> None:
+def test_bidirectional(case: LawCase, holds: Holds) -> None:
     """Bidirectional equals two unidirectional runs, merged."""
-    holds(law_case)
+    holds(case)
 
 
-def test_unrolled(law_case: LawCase, holds: Holds) -> None:
+def test_unrolled(case: LawCase, holds: Holds) -> None:
     """Unrolled equals rolled."""
-    holds(law_case)
+    holds(case)
 
 
-def test_rows(law_case: LawCase, holds: Holds) -> None:
+def test_rows(case: LawCase, holds: Holds) -> None:
     """Rows of a batch are independent and move with their inputs."""
-    holds(law_case)
+    holds(case)
 
 
-def test_batch(law_case: LawCase, holds: Holds) -> None:
+def test_batch(case: LawCase, holds: Holds) -> None:
     """A batch of four equals four batches of one."""
-    holds(law_case)
+    holds(case)
 
 
-def test_unclipped(law_case: LawCase, holds: Holds) -> None:
+def test_unclipped(case: LawCase, holds: Holds) -> None:
     """A converted model answers as Keras does, however large its cell state grows."""
-    holds(law_case)
+    holds(case)
 
 
-def test_long_sequences(law_case: LawCase, errors_by_step: Holds) -> None:
+def test_long_sequences(case: LawCase, errors_by_step: Holds) -> None:
     """Over a thousand steps no error passes its budget; each step's goes into the report."""
-    errors_by_step(law_case)
+    errors_by_step(case)
 
 
-def test_throughput(law_case: LawCase, throughput: Holds) -> None:
+def test_throughput(case: LawCase, throughput: Holds) -> None:
     """Isolation costs at most 15 % of the bare invoke time; the published loop stands beside."""
-    throughput(law_case)
+    throughput(case)

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.checks.findings_verdict import Checked
-from harness.pipeline.cases import Case, Judged, Measured
+from harness.checks.structure import measure_structure
+from harness.pipeline.cases import Case, Measured
+from harness.pipeline.selection import Selection
+from harness.pipeline.suite import Suite, Verdict
+from harness.session.session import Session
+
+SUITE = Suite(Selection.structures, unit="conversions", of_file=True)
 
 
 def test_structure(
-    structure_case: Case,
-    structure_check: Callable[[Case], Checked],
-    verdict: Callable[[Case, Measured], Judged],
+    case: Case, session: Session, noted: Callable[..., Measured], verdict: Verdict
 ) -> None:
-    verdict(structure_case, structure_check(structure_case).measured)
+    verdict(case, noted(case, measure_structure(case, session), contents=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from fixtures.limitations.cases import Registry
+from fixtures.limitations import cases as limitations
 from fixtures.outcomes import Outcome, Phase, StepResult
 from harness.checks.parity import measure_parity
 from harness.flatbuffer.structure import Structure
@@ -36,9 +36,10 @@ def ended(
 
 
 def held_to_runs(
-    session: Session, case: Case, findings: Sequence[Finding], registry: Registry, asked_for: bool
+    case: Case, session: Session, findings: Sequence[Finding]
 ) -> tuple[list[str], list[Finding]]:
     """Where predicted and run part, and the errors that a user's gate fails on."""
+    registry, asked_for = limitations.load(), session.settings.recipes_asked_for
     parted: list[str] = []
     failing = [f for f in errors(findings) if not f.predicts]
     for runtime in case.confirm_on:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from fixtures.outcomes import Outcome, Phase, StepResult
@@ -63,10 +64,11 @@ def measure_parity(case: Case, session: Session) -> Measured:
     if known:
         lsb = largest_in_steps(*how[:2], outputs, expected.outputs)
         measured = _in_steps(measured, lsb)
-    return explained(case, artifacts, measured)
+    locate = partial(_first_divergence, case, session)
+    return replace(explained(case, artifacts, measured), locate=locate)
 
 
-def first_divergence(case: Case, session: Session) -> dict[str, Any] | None:
+def _first_divergence(case: Case, session: Session) -> dict[str, Any] | None:
     """Where the answer of a case that diverged leaves the model's, for the report."""
     with session.account.time("divergence"):
         return causes.divergence(case, session.artifacts(case), session.operators, limits.INVOKE)

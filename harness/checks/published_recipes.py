@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from fixtures.outcomes import Outcome
+from fixtures.outcomes import Outcome, StepResult
 from fixtures.published_recipes import CALIBRATION_SAMPLES, SAMPLES, SHAPE, Array, ConversionForm
+from fixtures.recipes import RECIPES
+from harness.comparison.budgets import expectation
+from harness.comparison.compare import compare
 from harness.support import project
 from harness.support.cache import Store, digests
 from harness.workers import limits
@@ -18,6 +21,18 @@ from harness.workers.answers import Failure
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
 
+#: The small model of harness/workers/remote/keras/published.py as oracle and fusion rule read it.
+MODEL: dict[str, Any] = {
+    "inputs": [{"name": "x", "shape": list(SHAPE[1:]), "dtype": "float32"}],
+    "nodes": [
+        {"name": name, "class": kind, "config": config, "inputs": [x], "initial_state": []}
+        for name, kind, config, x in (
+            ("lstm", "LSTM", {"units": 8, "return_sequences": True}, "x"),
+            ("dense", "Dense", {"units": 3}, "lstm"),
+        )
+    ],
+    "outputs": ["dense"],
+}
 #: What else decides how a form ends.
 _CODE = tuple(f"harness.workers.remote.keras.{name}" for name in ("recommended", "published"))
 
@@ -49,12 +64,28 @@ class Published:
         """Convert as the form says, from its own kind of calibration samples."""
         return self._do("convert", {"calibration": self.calibration_of(form)}, form=form.form)
 
-    def predict(self, tflite: Array, helper: str) -> Done:
-        """The helper's answers [N, …] to `samples`."""
-        return self._do("predict", {"tflite": tflite, "samples": self.samples}, helper=helper)
+    def predict(self, tflite: Array, helper: str, samples: Array | None = None) -> Done:
+        """The helper's answers [N, …] to samples, by themselves to `samples`."""
+        given = self.samples if samples is None else samples
+        return self._do("predict", {"tflite": tflite, "samples": given}, helper=helper)
 
-    def keras(self) -> Done:
-        return self._do("keras", {"samples": self.samples})
+    def compared(self, form: ConversionForm, tflite: Array) -> dict[str, StepResult]:
+        """A form's flatbuffer and Keras itself on samples inside of the form's calibration, each
+        held to the model's float64 value within what its own precision allows."""
+        calibration = self.calibration_of(form)
+        inside = calibration[:SAMPLES]
+        weights = dict(self._do("keras", {"samples": inside}).arrays)
+        outputs = {
+            "keras": weights.pop("output"),
+            form.name: self.predict(tflite, "corrected", inside).arrays["output"],
+        }
+        found = {}
+        for name, output in outputs.items():
+            quantization = "float32" if name == "keras" else RECIPES[form.recipe].quantization
+            samples = {"x": inside}, {"x": calibration}
+            wanted = expectation(MODEL, weights, *samples, quantization, self._store)
+            found[name] = compare(wanted.outputs, [output], wanted.budgets).result
+        return found
 
     def calibration_of(self, form: ConversionForm) -> Array:
         """The samples a form calibrates with, [N, 1, steps, features]."""

@@ -34,13 +34,23 @@ from reference.network import UnsupportedLayer
 _MEASURED = ("hidden-scale", "cell-scale")
 
 
-def check_quantization(session: Session, case: Case, bench: OperatorBench) -> Checked:
+def operator_bench(session: Session) -> OperatorBench:
+    """The session's, on the runtimes that were asked for."""
+    return OperatorBench(session.heavy, session.light, session.store, session.settings.runtimes)
+
+
+def measure_quantization(case: Case, session: Session) -> Checked:
     """Scales, zero points and calibration of an integer model, and what they make of each LSTM.
 
     Scales must be those of the calibration. Every fused LSTM is run alone on both runtimes: each
     must answer as its integer oracle, to the
     last bit, and be wrong exactly where a broken rule predicts it.
     """
+    with session.account.time("structure"):
+        return _check(case, session, session.keep(operator_bench))
+
+
+def _check(case: Case, session: Session, bench: OperatorBench) -> Checked:
     artifacts = session.artifacts(case)
     measured = measure_conversion(case, session)
     structure, data = artifacts.conversion.structure, artifacts.conversion.data

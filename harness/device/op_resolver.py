@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.flatbuffer.structure import Structure
 from harness.structure.tflm_compatibility import operators
 
@@ -39,6 +41,25 @@ def resolver_lines(structure: Structure, name: str) -> str:
         ),
     ]
     return "\n".join(lines) + "\n"
+
+
+def write_resolver(structure: Structure, subject: str, recipe: str, report: Path) -> str:
+    """Write the resolver below the folder of the report; its lines, and why it was not written
+    where that failed."""
+    lines = resolver_lines(structure, f"{subject} ({recipe})")
+    path = report / "op_resolver" / f"{file_name(f'{subject}-{recipe}')}.inc"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(lines)
+    except OSError as error:
+        return f"{lines}the op resolver could not be written: {error}"
+    return lines.rstrip()
+
+
+def file_name(name: str) -> str:
+    """A name as a file or folder can have it."""
+    found = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+    return found if found.strip(".") else "_"
 
 
 def method(operator: str) -> str:

@@ -30,6 +30,16 @@ class Settings:
     budgets: tuple[Override, ...] = ()
     #: Another Python that builds, runs and converts Keras models, None for the harness's own.
     converter: Environment | None = None
+    #: The runtimes that were chosen, by name; empty for all.
+    runtimes: tuple[str, ...] = ()
+    #: Whether recipes were named: a known limitation then fails a user's model.
+    recipes_asked_for: bool = False
+    #: The answers of the user's own code.
+    predictions: Path | None = None
+    #: The folder of the report, which takes the files for the device too.
+    report: Path = Path("report")
+    #: The C++ compiler that checks the C arrays, None for the usual ones.
+    cxx: str | None = None
 
     def bounds(self, subject: Subject) -> Limits:
         """The limits of loading and of one invoke."""

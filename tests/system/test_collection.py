@@ -90,6 +90,22 @@ def test_collecting_is_quick_and_imports_no_tensorflow() -> None:
     assert min(seconds) < 4, seconds
 
 
+@pytest.mark.parametrize("only", [(), ("--benchmark-only",)], ids=["suites", "benchmarks"])
+def test_a_runtime_of_another_python_is_known_to_every_suite(only: tuple[str, ...]) -> None:
+    """One selection for the session: its cases are collected, and what has none is no error."""
+    command = [sys.executable, "-m", "pytest", "suites/", "--collect-only", "-q"]
+    command += ["-p", "no:cacheprovider", "--runtime", "tflm@oldest", "--runtime", "tflm"]
+    command += ["--runtime-python", f"tflm@oldest={sys.executable}", "-k", "last/ or digits/"]
+    command += ["--budget", "last/float32/tflm@oldest=2:the oldest kernels round otherwise"]
+    done = subprocess.run([*command, *only], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = [line for line in done.stdout.splitlines() if "::" in line]
+    assert any("tflm@oldest" in nodeid for nodeid in found)
+    if not only:
+        assert any("test_resources" in nodeid for nodeid in found)
+    assert not any("NOTSET" in nodeid for nodeid in found)
+
+
 def _children_seconds() -> float:
     used = os.times()
     return used.children_user + used.children_system

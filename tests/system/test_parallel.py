@@ -11,26 +11,12 @@ from typing import Any
 
 import pytest
 
-from harness.plugins.parallel import unit
+from harness.pipeline.suite import unit
 from harness.report import document as report
 from harness.report.merge import merge
 from harness.support.cache import Store
 from harness.support.project import ROOT
 from harness.support.time_accounting import Account, add_report, balance
-
-
-@pytest.mark.parametrize(
-    ("nodeid", "expected"),
-    [
-        ("suites/test_parity.py::test_parity[last/int8/tflm]", "last"),
-        ("suites/test_conversion.py::test_conversion[last/int8]", "last"),
-        ("suites/test_sequences.py::test_lengths[last/int8/tflm/lengths]", "test_sequences last"),
-        ("suites/test_recipes.py::test_published", "suites/test_recipes.py::test_published"),
-        ("suites/test_operators.py::test_fuzz[tflm-int8-4]", "test_operators tflm-int8-4"),
-    ],
-)
-def test_a_unit_is_what_a_subjects_conversions_share(nodeid: str, expected: str) -> None:
-    assert unit(nodeid) == expected
 
 
 def _collected(*options: str) -> list[str]:
@@ -46,7 +32,7 @@ def test_two_shards_are_the_whole_and_tear_no_subject() -> None:
     shards = [_collected("--splits", "2", "--group", group) for group in ("1", "2")]
     assert all(shards)
     assert sorted(shards[0] + shards[1]) == sorted(whole)
-    units = [{unit(nodeid) for nodeid in shard} for shard in shards]
+    units = [{unit(nodeid, ROOT) for nodeid in shard} for shard in shards]
     assert len(units[0] & units[1]) <= 1  # the one that stands where the cut is
 
 

@@ -31,8 +31,8 @@ from harness.assurance.certificate.injection import (
 from harness.checks.conversion import measure_conversion
 from harness.checks.findings_verdict import Checked
 from harness.checks.parity import measure_parity
-from harness.checks.quantization import check_quantization
-from harness.checks.structure import check_structure
+from harness.checks.quantization import measure_quantization
+from harness.checks.structure import measure_structure
 from harness.conversion.converter import Converter
 from harness.execution.interpreters import Interpreters
 from harness.execution.operator_runs import OperatorRuntimes
@@ -47,7 +47,6 @@ from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Case, Measured, judge
 from harness.pipeline.pipeline import Pipeline
 from harness.pipeline.settings import Settings
-from harness.quantization.scale_predictions import OperatorBench
 from harness.session.session import Session
 from harness.structure.findings import errors
 
@@ -79,18 +78,16 @@ class InjectionBench:
     settings: Settings
     session: Session = field(init=False)
     pipeline: Pipeline = field(init=False)
-    operators: OperatorBench = field(init=False)
     law_runner: LawRunner = field(init=False)
     registry: cases.Registry = field(init=False)
     laws: law_limitations.LawRegistry = field(init=False)
 
     def __post_init__(self) -> None:
-        self.session = Session(self.settings)
+        self.session = Session(replace(self.settings, recipes_asked_for=True))
         session = self.session
         self.pipeline = Pipeline(
             self.settings, session.heavy, session.light, session.store, session.account
         )
-        self.operators = OperatorBench(session.heavy, session.light, session.store)
         self.law_runner = LawRunner(session)
         self.registry, self.laws = cases.load(), law_limitations.load()
         self._healthy = (
@@ -102,7 +99,6 @@ class InjectionBench:
     def close(self) -> None:
         self._restore()
         self.law_runner.close()
-        self.operators.close()
         self.pipeline.close()
         self.session.close()
 
@@ -161,10 +157,10 @@ class InjectionBench:
         found = self._of_conversion(case)
         if not found:
             structure = replace(case, confirm_on=chosen)
-            checked = check_structure(self.session, structure, self.registry, True)
+            checked = measure_structure(structure, self.session)
             found += self._of_findings(structure, checked)
             if case.recipe.calibrated:
-                checked = check_quantization(self.session, case, self.operators)
+                checked = measure_quantization(case, self.session)
                 found += self._of_findings(case, checked)
         for runtime in chosen:
             found += self.of_parity(replace(case, suite="test_parity", runtime=runtime))

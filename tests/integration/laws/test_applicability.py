@@ -59,7 +59,7 @@ def law_runner(session: Session) -> Iterator[LawRunner]:
 
 def _cases(made: Path, model: str, recipe: str, runtime: str) -> list[LawCase]:
     selection = select([made / f"{model}.keras"], (), [recipe], [runtime])
-    return [case for law in LAWS for case in cases_of("test_state", law, selection)]
+    return [case for law in LAWS for case in cases_of(law, selection)]
 
 
 @pytest.mark.parametrize(("model", "recipe", "runtime", "laws"), EXAMINED)

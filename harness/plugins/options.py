@@ -1,0 +1,140 @@
+"""Register the options of a run, and make its selection of cases before anything else."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.device.c_array import find_compiler
+from harness.pipeline.selection import select
+from harness.plugins import project
+from harness.plugins.shared import SELECTION
+from harness.support import hypothesis_profiles
+from harness.support.project import ROOT
+from harness.workers import environments
+
+hypothesis_profiles.register()
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """An option of the command line. how: what argparse is told of it."""
+
+    flag: str
+    how: dict[str, Any]
+    help: str
+
+    @property
+    def name(self) -> str:
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def default(self) -> Any:
+        return self.how.get("default", False if self.how is _SWITCH else None)
+
+
+def _several(metavar: str) -> dict[str, Any]:
+    return {"action": "append", "default": [], "metavar": metavar}
+
+
+_SWITCH = {"action": "store_true"}
+_PATH = {"type": Path, "metavar": "PATH"}
+_PATHS, _NAMES = {**_several("PATH"), **_PATH}, _several("NAME")
+_SECONDS = {"type": float, "metavar": "SECONDS"}
+_ENVIRONMENT, _OTHER = _several("NAME=VALUE"), _several("NAME@LABEL=PATH")
+_BUDGETS = _several("SELECTOR=FACTOR:REASON")
+#: Options that say which cases there are or how they end, in their order in a command.
+DECIDING = (
+    Option("--model", _PATHS, "gate this Keras model (.keras, .h5, SavedModel); repeatable"),
+    Option("--tflite", _PATHS, "gate this converted flatbuffer; repeatable"),
+    Option("--recipe", _NAMES, "only this recipe; repeatable"),
+    Option("--runtime", _NAMES, "only this runtime; repeatable"),
+    Option("--budget", _BUDGETS, "multiply budgets, as my.keras/int8/tflm=1.5:why; repeatable"),
+    Option("--converter-env", _ENVIRONMENT, "environment variable of --converter-python"),
+    Option("--runtime-python", _OTHER, "another version of a runtime: tflm@oldest=PATH"),
+    Option("--inputs", _PATH, "samples to compare on (.npz, an array per input)"),
+    Option("--calibration", _PATH, "samples for integer recipes (.npz)"),
+    Option("--labels", _PATH, "the class of each sample (.npy), for accuracy"),
+    Option("--predictions", _PATH, "your code's answers to --inputs with --tflite (.npz, .npy)"),
+    Option("--converter-python", _PATH, "build, run and convert Keras models with this Python"),
+    Option("--deadline", _SECONDS, "processor time after which an invoke hangs (0.3; yours 30)"),
+    Option("--cxx", {"metavar": "COMMAND"}, "C++ compiler for C arrays ($CXX, g++, clang++, c++)"),
+    Option("--baseline", _PATH, "fail a case that is worse than in this report, or larger"),
+    Option("--seed", {"type": int, "default": 2015}, "seed of stimuli and calibration"),
+    Option("--full", _SWITCH, "slow entry points for every variant too"),
+    Option("--trusted", _SWITCH, "the models may carry code (Lambda layers)"),
+)
+#: Options that say where results go and how fast they come; an example is each case's own.
+OTHERS = (
+    Option("--example", {"metavar": "JSON"}, "examine only this example of a law"),
+    Option("--update-baseline", _SWITCH, "store this run, if all is well, as --baseline instead"),
+    Option("--show-quantization", _SWITCH, "print every tensor's type, scale and zero point"),
+    Option("--report", {**_PATH, "default": Path("report")}, "folder of the report"),
+    Option("--cache", {**_PATH, "default": ROOT / ".cache"}, "folder of conversions"),
+    Option("--no-cache", _SWITCH, "convert everything again"),
+    Option("--jobs", {"type": int, "default": os.cpu_count()}, "conversions at a time"),
+)
+
+
+def deciding(option: Any) -> dict[str, Any]:
+    """The options that decide a case and were given, by flag, in the order of a command."""
+    given = {known: getattr(option, known.name) for known in DECIDING}
+    return {known.flag: value for known, value in given.items() if value != known.default}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("lstm", "LSTM conformance")
+    for option in (*DECIDING, *OTHERS):
+        group.addoption(option.flag, help=option.help, **option.how)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Complete the options by the project's, choose the cases, refuse what does not fit."""
+    option = config.option
+    try:
+        project.fill(config)
+        config.stash[SELECTION] = select(
+            option.model,
+            option.tflite,
+            option.recipe,
+            option.runtime,
+            option.full,
+            option.runtime_python,
+            option.predictions is not None,
+        )
+        environments.converter(option.converter_python, option.converter_env)
+        _check_samples(option)
+        if option.cxx or os.environ.get("CXX"):
+            find_compiler(option.cxx)
+        if option.jobs < 1:
+            raise ValueError(f"--jobs {option.jobs}: expected at least 1")
+        project.settle(config)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _check_samples(option: Any) -> None:
+    """Raises ValueError for a file that is missing, or is of no use by itself."""
+    for name, expected in (
+        ("inputs", "an .npz file"),
+        ("calibration", "an .npz file"),
+        ("labels", "an .npy file"),
+        ("predictions", "an .npz or .npy file"),
+    ):
+        path = getattr(option, name)
+        if path is not None and not path.is_file():
+            raise ValueError(f"--{name} {path}: no such file; expected {expected}")
+        if path is not None and not (option.model or option.tflite) and name != "predictions":
+            raise ValueError(f"--{name} is for your own model: add --model or --tflite")
+    if option.labels is not None and option.inputs is None:
+        raise ValueError("--labels are the classes of your samples: add --inputs")
+    if option.predictions is not None and not (option.tflite and option.inputs):
+        raise ValueError(
+            "--predictions are your code's answers to your samples by one flatbuffer: "
+            "add --tflite and --inputs"
+        )

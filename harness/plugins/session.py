@@ -1,0 +1,72 @@
+"""Open the session in which the cases are carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from harness.pipeline.cases import Case
+from harness.pipeline.settings import Settings
+from harness.plugins.project import OVERRIDES
+from harness.plugins.shared import SELECTION, cases_of
+from harness.session.session import Session
+from harness.workers import environments
+from harness.workers.answers import WorkerUnavailable
+
+#: Of the workers, once they have ended: seconds by kind of work, packages.
+SECONDS = pytest.StashKey[Any]()
+ENVIRONMENT = pytest.StashKey[Any]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SECONDS] = {}
+    config.stash[ENVIRONMENT] = {}
+
+
+@pytest.fixture(scope="session")
+def session(request: pytest.FixtureRequest) -> Iterator[Session]:
+    """Where cases are carried out. Under xdist each process has its own, and converts the
+    subjects it is handed; alone, conversions run ahead of the tests."""
+    config = request.config
+    found = Session(_settings(config))
+    try:
+        found.check(config.stash[SELECTION].runtimes)
+    except WorkerUnavailable as error:
+        found.close()
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+    apart = ("operator", "golden")
+    cases = cases_of(request.session)
+    plain = [c for c in cases if type(c) is Case and c.subject.kind not in apart]
+    if hasattr(config, "workerinput"):
+        found.plan(plain)
+    else:
+        found.prefetch(plain)
+    try:
+        yield found
+    finally:
+        config.stash[SECONDS] = found.seconds
+        config.stash[ENVIRONMENT] = found.environment
+        found.close()
+
+
+def _settings(config: pytest.Config) -> Settings:
+    option = config.option
+    return Settings(
+        option.seed,
+        None if option.no_cache else option.cache.absolute(),
+        option.jobs,
+        option.trusted,
+        option.inputs,
+        option.calibration,
+        deadline=option.deadline,
+        labels=option.labels,
+        budgets=config.stash[OVERRIDES],
+        converter=environments.converter(option.converter_python, option.converter_env),
+        runtimes=tuple(option.runtime),
+        recipes_asked_for=config.stash[SELECTION].recipes_asked_for,
+        predictions=option.predictions,
+        report=option.report,
+        cxx=option.cxx,
+    )
