@@ -20,6 +20,7 @@ NAMED = re.compile(
 )
 #: Written in tests as files of another project, or of none.
 INVENTED = ("tests/test_sums.py", "reference/twice.py", "harness/a.py", "suites/test_a.py")
+INVENTED += ("suites/test_toy.py", "suites/test_other_toy.py")
 ONE_SEX = re.compile(r"\b(?:his|him|himself|her|hers|herself|he|she)\b", flags=re.IGNORECASE)
 
 
