@@ -1,4 +1,4 @@
-"""What a published form gives is held to the model: a wrong integer form is caught."""
+"""A published form's answers are held to the model: a wrong integer form is caught."""
 
 from __future__ import annotations
 

@@ -19,7 +19,10 @@ NAMED = re.compile(
     rf"(?<![\w/.])(?:{'|'.join(FOLDERS)})/[\w./-]*\.(?:py|md|toml|json|html|js|css)\b"
 )
 #: Written in tests as files of another project, or of none.
-INVENTED = ("tests/test_sums.py", "reference/twice.py", "harness/a.py", "suites/test_a.py")
+INVENTED = (
+    *("tests/test_sums.py", "reference/twice.py", "harness/a.py", "suites/test_a.py"),
+    *("suites/test_toy.py", "suites/test_other_toy.py"),
+)
 ONE_SEX = re.compile(r"\b(?:his|him|himself|her|hers|herself|he|she)\b", flags=re.IGNORECASE)
 
 
