@@ -148,6 +148,18 @@ def test_what_is_not_finite_on_one_parts(runtime: str, value: float) -> None:
     assert found.first.tensor == "b/logits"
 
 
+@pytest.mark.parametrize(("value", "leaves"), [(np.inf, False), (-np.inf, False), (np.nan, True)])
+def test_infinity_on_both_is_no_difference_and_not_a_number_is_one(
+    value: float, leaves: bool
+) -> None:
+    """A difference beside an infinite value is held to the finite ones."""
+    same = np.array([[[value, 2.0]]], np.float32)
+    assert _typed("float32", same, same).rows[0].leaves is leaves
+    beside = same + np.array([0.0, 1e-3], np.float32)
+    assert _typed("float32", same, beside).rows[0].leaves
+    assert _typed("float32", same, -same).rows[0].leaves
+
+
 @pytest.mark.parametrize("runtime", ["tflite", "tflm"])
 def test_a_runtime_that_does_not_run_is_named(runtime: str) -> None:
     found = _part(DENSE, "int8", fails=(runtime,))

@@ -103,7 +103,8 @@ def test_an_oracle_that_keras_contradicts_is_the_harness(runtime: Runtime) -> No
 
 @NATIVE
 def test_an_operator_that_is_not_its_oracle_is_the_kernel(runtime: Runtime) -> None:
-    operators = _examined(_part(), **{runtime.name: WRONG})
+    by_name: dict[str, Any] = {runtime.name: WRONG}
+    operators = _examined(_part(), **by_name)
     found = _blame(runtime, "int8", operators, True, {}, GraphTraits(), ["a difference"])
     assert found == Blame(KERNEL[runtime.kind], WRONG.message)  # type: ignore[arg-type]
 
