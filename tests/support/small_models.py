@@ -170,10 +170,10 @@ class _Converter:
         return y
 
     def function(self, name: str, function: str, x: int) -> int:
-        if function not in _FIXED:
-            return self.plain(_OPERATORS[function], name, [x])
-        fixed = _FIXED[function] if self.integer else (None, 0)
-        y = self.graph.tensor(name, self.shape(x), "int8" if self.integer else "float32", *fixed)
+        if self.integer and function in _FIXED:
+            y = self.graph.tensor(name, self.shape(x), "int8", *_FIXED[function])
+        else:
+            y = self.ranged(name, self.shape(x), self.ranges.get(name))
         self.graph.operator(_OPERATORS[function], [x], [y])
         return y
 
@@ -247,7 +247,7 @@ class _Converter:
 
 
 def structure(content: bytes) -> Structure:
-    """The structure as the inspecting worker describes it."""
+    """The structure as the inspecting worker describes it, without signatures and options."""
     model = shared(content)
     (graph,) = model.subgraphs
     tensors = []
@@ -272,8 +272,11 @@ def structure(content: bytes) -> Structure:
             "name": _name(model, operator),
             "inputs": [int(k) for k in operator.inputs],
             "outputs": [int(k) for k in operator.outputs],
+            "intermediates": [] if inner is None else [int(k) for k in inner],
+            "options": {},
         }
         for operator in graph.operators
+        for inner in [operator.intermediates]
     ]
     main = {"inputs": [int(k) for k in graph.inputs], "outputs": [int(k) for k in graph.outputs]}
     described = {**main, "tensors": tensors, "operators": operators}

@@ -184,6 +184,61 @@ def test_a_layer_that_returns_its_states_is_held_too() -> None:
     assert causes.misfits(case, artifacts)[0].where == ("x",)
 
 
+def test_a_run_of_operators_is_held_to_the_layer_where_it_ends() -> None:
+    """What ReLU cuts off is no value of the tensor behind it."""
+    of = document(
+        node("lstm", "LSTM", units=UNITS, return_sequences=True),
+        node("cut", "Activation", "lstm", activation="relu"),
+        x=SHAPE,
+    )
+    case, artifacts = case_of(of, "int8")
+    assert causes.misfits(case, artifacts) == []
+    case, artifacts = case_of(of, "int8", content=_doubled("cut", 0.25))
+    (found,) = causes.misfits(case, artifacts)
+    assert found.message.startswith("the output of layer 'cut', tensor 'cut', holds 0 to ")
+
+
+def test_a_range_that_is_only_wasteful_is_no_cause() -> None:
+    case, artifacts = case_of(MODEL, "int8", content=_doubled("first:output", 6.0))
+    assert causes.misfits(case, artifacts) == []
+
+
+def test_a_bidirectional_has_no_tensor_of_its_own_to_hold() -> None:
+    inner = {"class": "LSTM", "config": {"units": UNITS, "return_sequences": True}}
+    both = node("both", "Bidirectional", layer=inner)
+    of = document(both, node("head", "Dense", "both", units=3), x=SHAPE)
+    case, artifacts = case_of(of, "int8")
+    assert causes.misfits(case, artifacts) == []
+    case, artifacts = case_of(of, "int8", content=_doubled("head", 100.0))
+    assert [found.where for found in causes.misfits(case, artifacts)] == [("head",)]
+
+
+def test_each_input_is_held_to_its_own_samples() -> None:
+    """By the signature's names, in whatever order the samples come."""
+    of = document(
+        node("a", "LSTM", "x", units=UNITS, return_sequences=True),
+        node("b", "LSTM", "y", units=UNITS, return_sequences=True),
+        node("sum", "Add", "a b"),
+        x=SHAPE,
+        y=SHAPE,
+    )
+    samples = sampled(of)
+    large = {"y": np.float32(5) * samples["y"], "x": samples["x"]}
+    for calibrated, where in ((large, []), (samples, [("y",)])):
+        case, artifacts = case_of(of, "int8", stimulus=large, calibrated=calibrated)
+        assert artifacts.conversion.structure is not None
+        of_model: Any = dict(artifacts.conversion.structure.document)
+        x, y = (tensor.index for tensor in artifacts.conversion.structure.inputs)
+        names = {"subgraph": 0, "inputs": [["y", y], ["x", x]], "outputs": []}
+        named = replace(
+            artifacts.conversion.structure, document={**of_model, "signatures": [names]}
+        )
+        artifacts = replace(artifacts, conversion=replace(artifacts.conversion, structure=named))
+        found = [finding.where for finding in causes.misfits(case, artifacts)]
+        assert found[:1] == where
+        assert ("x",) not in found
+
+
 def test_a_float_flatbuffer_has_no_ranges() -> None:
     case, artifacts = case_of(MODEL, "float32")
     wide = replace(artifacts, stimulus={"x": 1000 * artifacts.stimulus["x"]})

@@ -632,6 +632,7 @@ def test_a_divergence_tells_its_first_row_and_its_cause() -> None:
     assert found.document("because")["cause"] == "because"
     assert "cause" not in found.document()
     assert found.document()["growth"]["error"] == [0.0, 2.0, 2.0]
+    assert Divergence((good, bad)).document()["growth"]["steps"] == [0, 1]
     assert "growth" not in Divergence((bad,)).document()
     assert Divergence((), problem="blind").text == "blind"
     assert Divergence((bad,), problem="blind").text.startswith("tensor 'b'")
