@@ -168,6 +168,11 @@ def test_a_runtime_that_does_not_run_is_named(runtime: str) -> None:
     assert found.text == unread
 
 
+def test_tflite_is_the_one_that_is_run_first() -> None:
+    both = _part(DENSE, "int8", fails=("tflite", "tflm"))
+    assert both.text.startswith("the tensors inside cannot be read on tflite: ")
+
+
 # What the runtimes give is whatever is said here --------------------------------------------------
 
 
@@ -188,14 +193,20 @@ class _Given:
 def _typed(dtype: str, want: Any, got: Any, scale: float | None = None) -> Divergence:
     graph = GraphBuilder()
     x = graph.tensor("x", [1, 2], "float32")
-    y = graph.tensor("y", [1, 2], dtype, scale)
     kept = graph.tensor("kept", [1, 2], "float32", variable=True)
-    graph.operator("CAST", [x], [y, kept, -1])
-    graph.operator("CAST", [x], [y])  # a tensor that is written twice is read once
+    y = graph.tensor("y", [1, 2], dtype, scale)
+    graph.operator("CAST", [x], [kept, -1, y])
+    graph.operator("ABS", [x], [y])  # a tensor that is written twice is read once
     content = graph.pack([x], [y])
     fake: Any = _Given([np.asarray(want)], [np.asarray(got)])
     samples = [np.zeros((1, 1, 2), np.float32)]
     return part(content, structure(content), samples, MICRO, fake, Limits())
+
+
+def test_the_budget_is_of_tflites_values() -> None:
+    small, large = np.full((1, 1, 2), 0.5, np.float32), np.full((1, 1, 2), -8.0, np.float32)
+    assert _typed("float32", small, large).rows[0].budget == FLOAT32_ROUNDINGS * 0.5
+    assert _typed("float32", large, small).rows[0].budget == FLOAT32_ROUNDINGS * 8
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
@@ -209,8 +220,8 @@ def test_plain_integers_have_no_rounding(dtype: str) -> None:
 
 def test_int16_has_steps_of_its_scale() -> None:
     want = np.array([[[5, -7]]], np.int16)
-    row = _typed("int16", want, want + 1, scale=0.25).rows[0]
-    assert (row.error, row.leaves) == (0.25, False)
+    (row,) = _typed("int16", want, want + 1, scale=0.25).rows
+    assert (row.operator, row.error, row.leaves) == ("CAST", 0.25, False)
     assert row.budget == pytest.approx(0.250025)
     assert _typed("int16", want, want + 2, scale=0.25).first is not None
 
