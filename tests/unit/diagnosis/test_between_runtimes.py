@@ -216,6 +216,8 @@ def test_plain_integers_have_no_rounding(dtype: str) -> None:
     found = _typed(dtype, want, want + 1)
     assert found.first is not None
     assert (found.first.error, found.first.budget) == (1.0, 0.0)
+    low, high = np.full_like(want, -(2**31)), np.full_like(want, 2**31 - 1)
+    assert _typed(dtype, low, high).rows[0].error == 2.0**32 - 1
 
 
 def test_int16_has_steps_of_its_scale() -> None:

@@ -117,6 +117,8 @@ def test_another_runtimes_kernel_is_not_this_ones() -> None:
 def test_a_flatbuffer_that_is_another_model_is_the_converter() -> None:
     found = _blame(TFLITE, "float32", Examined(), True, {"tflm": True}, GraphTraits(), list("abcd"))
     assert found == Blame("converter", "the flatbuffer is not the model: a; b; c")
+    found = _blame(TFLITE, "float32", Examined(), True, {"tflm": True}, GraphTraits(), ["a"])
+    assert found == Blame("converter", "the flatbuffer is not the model: a")
 
 
 # Scales ------------------------------------------------------------------------------------------
