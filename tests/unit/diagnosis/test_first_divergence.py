@@ -361,6 +361,19 @@ def test_an_input_that_is_wrong_leaves_the_directions_alone() -> None:
     assert found.inside is None
 
 
+def test_an_lstm_that_gives_what_it_should_is_not_looked_into() -> None:
+    """One step forgets nothing: the forget gate is wrong, and not the cause of a wrong head."""
+    of = document(_lstm("lstm"), node("head", "Dense", "lstm", units=3), x=[1, FEATURES])
+    forgetful = _changed("lstm/0", _add((2, 4 + 1), 0.3))
+    both = _follow(of, lambda weights: _changed("head/1", _add(0, 1.0))(forgetful(weights)))
+    assert both.first is not None
+    assert (both.first.layer, both.inside) == ("head", None)
+    alone = _follow(of, forgetful)
+    assert alone.first is None
+    assert alone.inside is not None
+    assert alone.inside.first.gate == "forget gate"
+
+
 def test_an_input_that_two_layers_share() -> None:
     of = document(_lstm("a"), _lstm("b"), node("sum", "Add", "a b"), x=SHAPE)
     assert _follow(of).first is None

@@ -124,9 +124,12 @@ def test_not_a_number_is_beyond_any_budget() -> None:
     assert "nan" in found.text
 
 
-@pytest.mark.usefixtures("flat")
 def test_gates_come_in_the_order_of_their_computation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of those that leave at one step, the first to be computed; of steps, the first."""
+    """Of those that leave at one step, the first to be computed; of steps, the first. Each is
+    held to its own budget."""
+    zeros, steps = np.zeros((STEPS, BATCH, UNITS)), np.arange(STEPS)
+    traced = {name: Traced(zeros, 1 + k / 16 + steps / 8) for k, name in enumerate(QUANTITIES)}
+    monkeypatch.setattr(inside_lstm, "trace", lambda *given: {"lstm": traced})
     names = ["input gate", "forget gate", "candidate", "output gate", "cell state", "hidden state"]
 
     def computed(*late: str) -> dict[str, Array]:
@@ -136,7 +139,7 @@ def test_gates_come_in_the_order_of_their_computation(monkeypatch: pytest.Monkey
         found["hidden"][4] = 5.0
         return found
 
-    for k, name in enumerate(QUANTITIES):
+    for k in range(len(QUANTITIES)):
         wrong = QUANTITIES[k:]
         monkeypatch.setattr(inside_lstm, "_computed", lambda *given, w=wrong: computed(*w))
         found = inside(
@@ -148,7 +151,8 @@ def test_gates_come_in_the_order_of_their_computation(monkeypatch: pytest.Monkey
         assert [gate.gate for gate in found.gates] == names
         assert [gate.error for gate in found.gates] == [0.0] * k + [2.0] * (6 - k)
         assert found.errors == (0.0, 0.0, 0.0, 2.0, 5.0)
-        assert name in QUANTITIES
+        assert [gate.budget for gate in found.gates] == [1.375 + k / 16 for k in range(6)]
+        assert found.budgets == tuple(1.3125 + step / 8 for step in range(STEPS))
 
 
 @pytest.mark.parametrize("shape", [(0,), (1, BATCH, STEPS - 1, UNITS), (1, 1, STEPS, UNITS)])
