@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -257,6 +258,13 @@ def test_a_kernel_that_leaves_something_out_is_further_off() -> None:
     assert ideal_excess(_model(cell_scale=2.0**-16), x, TFLITE) > 1
 
 
+def test_each_runtime_has_its_own_arithmetic() -> None:
+    """TFLite writes the hidden state in intermediate 4's scale, TFLite Micro does not read it."""
+    model, x = _model(), _part().inputs[0]
+    twice = _model(hidden_scale=2 * model.hidden_scale)
+    assert ideal_excess(twice, x, TFLITE) > 1 >= ideal_excess(twice, x, MICRO)
+
+
 def test_the_output_is_read_in_its_own_scale() -> None:
     """A step of the output's is some of the hidden state's: that alone is an excess."""
     x = _part().inputs[0]
@@ -265,9 +273,20 @@ def test_the_output_is_read_in_its_own_scale() -> None:
     assert ideal_excess(doubled, x, TFLITE) > 1 >= ideal_excess(model, x, TFLITE)
 
 
+def test_the_largest_excess_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, shape = _model(output_scale=0.5, output_zero_point=4), (1, 2, 3)
+    outputs = np.full(shape, 4, np.int8)
+    outputs[0, 1, 2] -= 6
+    run, budget = SimpleNamespace(outputs=outputs), SimpleNamespace(outputs=np.full(shape, 2.0))
+    ideal = SimpleNamespace(outputs=np.zeros(shape))
+    monkeypatch.setattr(blaming, "lstm_integer", lambda *given: run)
+    monkeypatch.setattr(blaming, "kernel_budget", lambda *given: (ideal, budget))
+    assert ideal_excess(model, None, TFLITE) == 1.5
+
+
 def test_an_excess_is_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    excesses = iter([1.0, 1.25])
+    excesses = iter([1.0, 1.25, 1.0])
 
     def excess(model: Any, x: Array, runtime: Runtime) -> float:
         seen.append(x.shape)
@@ -286,6 +305,11 @@ def test_an_excess_is_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     for part in (with_states, projected, peeping, floating):
         assert _blame(MICRO, "int8", _examined(part)).leg == "recipe"
     assert len(seen) == 2
+    x = SAMPLES[:, :1].swapaxes(1, 2)
+    model = integer_lstm(float_weights(3), x, LstmOptions(time_major=True))
+    inputs = quantised(x, Affine(model.input_scale, model.input_zero_point)).clip(-127, 126)
+    _blame(MICRO, "int8", _examined(_part(model, inputs)))
+    assert seen[2:] == [(6, 3, 3)]  # six steps of the rows of three samples
 
 
 # What is left ------------------------------------------------------------------------------------

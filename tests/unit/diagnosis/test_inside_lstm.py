@@ -222,6 +222,7 @@ def test_a_wrong_number_is_found_in_the_gates(
     )
     assert found is not None
     assert (found.first.step, found.first.gate) == (0, gate)
+    assert len(found.gates) == len(QUANTITIES)
 
 
 def test_integer_outputs_are_read_in_the_outputs_scale() -> None:
