@@ -308,6 +308,7 @@ def test_a_users_flatbuffer_is_held_to_its_own_precision() -> None:
     user = replace(case, recipe=AS_CONVERTED)
     assert user.recipe.quantization == "float32"
     found = _divergence(user, artifacts)
+    assert [row["layer"] for row in found["tensors"]] == ["x", "first", "second", "head"]
     assert not any(row["leaves"] for row in found["tensors"])
     unlike = replace(case, recipe=AS_CONVERTED, subject=replace(case.subject, kind="catalogue"))
     assert any(row["leaves"] for row in _divergence(unlike, artifacts)["tensors"])

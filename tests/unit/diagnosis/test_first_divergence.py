@@ -386,6 +386,21 @@ def test_an_input_that_two_layers_share() -> None:
     assert [row.layer for row in found.rows] == ["x", "a", "b", "sum"]
 
 
+@pytest.mark.parametrize("form", ["float32", "int8"])
+def test_two_inputs_are_held_each_to_its_own_samples(form: Form) -> None:
+    of = document(
+        _lstm("a"), _lstm("b", "y"), node("sum", "Add", "a b"), x=SHAPE, y=[STEPS, FEATURES]
+    )
+    found = _follow(of, form=form)
+    assert [row.layer for row in found.rows] == ["x", "y", "a", "b", "sum"]
+    assert found.first is None
+    samples = sampled(of)
+    narrow = {**samples, "y": np.float32(0.1) * samples["y"]}
+    found = _follow(of, form="int8", calibrated=narrow)
+    assert found.first is not None
+    assert (found.first.layer, found.first.tensor) == ("y", "y")
+
+
 def test_a_wrong_activation_is_found_behind_its_layer() -> None:
     of = document(_lstm("lstm"), node("head", "Dense", "lstm", units=3, activation="tanh"), x=SHAPE)
     found = _follow(of, content=breaking.another_activation)
