@@ -16,10 +16,10 @@ from harness.flatbuffer.graph_builder import GraphBuilder
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.flatbuffer.lstm_reader import lstm_operators
 from harness.flatbuffer.schema import pack, unpack
-from harness.flatbuffer.structure import Structure
 from harness.operators import agreement
 from harness.operators.agreement import beyond_one_rounding, computed_tensors, single_operators
 from tests.support.reference_models import float_weights
+from tests.support.small_models import structure
 
 Array = NDArray[Any]
 TFLITE, MICRO = RUNTIMES["tflite"], RUNTIMES["tflm"]
@@ -37,26 +37,6 @@ def _chain() -> bytes:
     graph.operator("TANH", [x], [a])
     graph.operator("LOGISTIC", [a], [b])
     return graph.pack([x], [b])
-
-
-def _structure(content: bytes) -> Structure:
-    (graph,) = unpack(content).subgraphs
-    tensors = [
-        {
-            "name": t.name.decode(),
-            "dtype": "int8",
-            "shape": list(t.shape),
-            "signature": list(t.shape),
-            "scale": [],
-            "zero_point": [],
-            "axis": None,
-            "variable": False,
-            "bytes": 0,
-        }
-        for t in graph.tensors
-    ]
-    main = {"inputs": list(graph.inputs), "outputs": list(graph.outputs), "tensors": tensors}
-    return Structure({"subgraphs": [{**main, "operators": []}], "signatures": []})
 
 
 def test_operators_are_cut_out_one_by_one() -> None:
@@ -100,7 +80,7 @@ def _agreement(runtimes: _Runtimes) -> agreement.Agreement:
     content = _chain()
     nobody: Any = None
     faked: Any = runtimes
-    return agreement.agreement(content, _structure(content), [X], MICRO, faked, nobody)
+    return agreement.agreement(content, structure(content), [X], MICRO, faked, nobody)
 
 
 @pytest.mark.parametrize(("off", "different", "problems"), [(0, 0, 0), (1, 16, 0), (2, 16, 2)])
@@ -155,7 +135,7 @@ def test_the_operators_alone_are_what_is_run() -> None:
     content, bounds = _chain(), object()
     faked: Any = Looking()
     given: Any = bounds
-    agreement.agreement(content, _structure(content), [X], MICRO, faked, given)
+    agreement.agreement(content, structure(content), [X], MICRO, faked, given)
     assert seen == [(2, [1], bounds), *[(1, [1], bounds)] * 2, *[(1, [2], bounds)] * 2]
     assert shapes[1:] == [[[1, 4]]] * 4
 
@@ -226,4 +206,4 @@ def test_as_many_tensors_as_were_asked_for() -> None:
     for faked, samples in ((_Runtimes(), [X, X]), (Fewer("inner"), [X]), (Fewer("tflm"), [X])):
         runtimes: Any = faked
         with pytest.raises(ValueError, match="zip"):
-            agreement.agreement(content, _structure(content), samples, MICRO, runtimes, nobody)
+            agreement.agreement(content, structure(content), samples, MICRO, runtimes, nobody)

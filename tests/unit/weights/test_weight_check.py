@@ -10,8 +10,6 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
-from harness.flatbuffer.schema import constant_name, unpack
-from harness.flatbuffer.structure import Structure
 from harness.operators.quantizer import integer_lstm
 from harness.quantization.expected_scales import _affine, _cell, calibrated_findings, uncertainty
 from harness.structure.lstm_contract import Fused
@@ -20,6 +18,7 @@ from reference.budgets.monte_carlo import calibrate
 from reference.lstm.float64 import LstmOptions
 from reference.lstm.weights import Gates, LstmWeights
 from tests.support.reference_models import float_weights
+from tests.support.small_models import structure
 
 Array = NDArray[Any]
 GROUPS = ("input_kernel", "recurrent_kernel", "bias")
@@ -223,42 +222,6 @@ SAMPLES = {"x": np.random.default_rng(3).uniform(-0.9, 1.3, (4, 2, 5, 3)).astype
 WEIGHTS = float_weights(11)
 
 
-def _structure(content: bytes) -> Structure:
-    """The structure as the inspecting worker describes it, of one operator."""
-    model = unpack(content)
-    (graph,) = model.subgraphs
-    tensors = []
-    for tensor in graph.tensors:
-        given, raw = tensor.quantization, model.buffers[tensor.buffer].data
-        scaled = given is not None and given.scale is not None
-        tensors.append(
-            {
-                "name": tensor.name.decode(),
-                "dtype": constant_name("TensorType", tensor.type).lower(),
-                "shape": [int(n) for n in tensor.shape],
-                "signature": [int(n) for n in tensor.shape],
-                "scale": [float(n) for n in given.scale] if scaled else [],
-                "zero_point": [int(n) for n in given.zeroPoint] if scaled else [],
-                "axis": None,
-                "variable": bool(tensor.isVariable),
-                "bytes": 0 if raw is None else len(raw),
-            }
-        )
-    (operator,) = graph.operators
-    intermediates = operator.intermediates
-    described = {
-        "name": "UNIDIRECTIONAL_SEQUENCE_LSTM",
-        "inputs": [int(n) for n in operator.inputs],
-        "outputs": [int(n) for n in operator.outputs],
-        "intermediates": [] if intermediates is None else [int(n) for n in intermediates],
-        "options": {},
-    }
-    main = {"inputs": list(graph.inputs), "outputs": list(graph.outputs)}
-    return Structure(
-        {"subgraphs": [{**main, "tensors": tensors, "operators": [described]}], "signatures": []}
-    )
-
-
 def _ranges(samples: dict[str, Array]) -> dict[str, tuple[float, float]]:
     return calibrate(DOCUMENT, _keras(WEIGHTS), samples, final_cell=True)
 
@@ -286,7 +249,7 @@ def _scaled(**changes: Any) -> Any:
 def _said(model: Any, uncertain: float = 1e-6, **more: Any) -> list[str]:
     content = build(OperatorLstm(model, 5, 2, **more)).content
     found = calibrated_findings(
-        _structure(content), content, _keras(WEIGHTS), SAMPLES, _ranges(SAMPLES), uncertain
+        structure(content), content, _keras(WEIGHTS), SAMPLES, _ranges(SAMPLES), uncertain
     )
     assert all(f.rule == "calibrated-range" and f.share and f.share > 1 for f in found)
     return [f.where[0] for f in found]
@@ -331,7 +294,7 @@ def test_a_float_model_has_no_scales_to_judge() -> None:
     content = build(OperatorLstm(WEIGHTS, 5, 2)).content
     keras = _keras(WEIGHTS)
     ranges = _ranges(SAMPLES)
-    assert calibrated_findings(_structure(content), content, keras, SAMPLES, ranges, 0.0) == []
+    assert calibrated_findings(structure(content), content, keras, SAMPLES, ranges, 0.0) == []
 
 
 def test_a_constant_range_is_not_judged_here() -> None:
@@ -399,7 +362,7 @@ def test_a_cell_is_looked_at_after_the_last_step_only() -> None:
         scale = float(2.0 ** (np.ceil(np.log2(max(map(abs, seen)))) - 15))
         content = build(OperatorLstm(replace(model, cell_scale=scale), 5, 2)).content
         found = calibrated_findings(
-            _structure(content), content, _keras(WEIGHTS), _peaked(), _ranges(_peaked()), 1e-6
+            structure(content), content, _keras(WEIGHTS), _peaked(), _ranges(_peaked()), 1e-6
         )
         assert ("cell_state" in [f.where[0] for f in found]) is wrong
 
