@@ -99,11 +99,8 @@ def case_of(
 def _run(
     name: str, content: bytes, of_model: Structure, encoded: Sequence[Array], runtimes: Runtimes
 ) -> Run:
-    shapes = [(t.index, a.shape[1:]) for t, a in zip(of_model.inputs, encoded, strict=True)]
-    sizes = [(index, list(shape)) for index, shape in shapes]
-    ran = runtimes.run(
-        RUNTIMES[name], content, encoded, outputs=len(of_model.outputs), shapes=sizes
-    )
+    outputs = len(of_model.outputs)
+    ran = runtimes.run(RUNTIMES[name], content, encoded, outputs=outputs, resize=True)
     return Run(ran.result, ran.outputs)
 
 

@@ -1,4 +1,4 @@
-"""Where two runtimes part: one rounding is no difference, and the first beyond is named."""
+"""Two runtimes part at the first tensor beyond one rounding, and at none within it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is behind a divergence: the constants and ranges that are wrong, and none that is right."""
+"""Behind a divergence, wrong constants and ranges are named, and none that is right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a compared case is told: its operators, factors and blame; nothing where it agrees."""
+"""A compared case is told its operators, factors and blame; nothing where it agrees."""
 
 from __future__ import annotations
 
