@@ -81,9 +81,14 @@ OTHERS = (
 
 
 def deciding(option: Any) -> dict[str, Any]:
-    """The options that decide a case and were given, by flag, in the order of a command."""
+    """The options that decide a case and were given, by flag, in the order of a command.
+
+    Among them pytest's own `-p`: a plugin may be the file that registers a runtime.
+    """
+    plugins = [name for name in option.plugins if not name.startswith("no:")]
     given = {known: getattr(option, known.name) for known in DECIDING}
-    return {known.flag: value for known, value in given.items() if value != known.default}
+    found = {known.flag: value for known, value in given.items() if value != known.default}
+    return ({"-p": plugins} if plugins else {}) | found
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -58,6 +58,7 @@ def test_a_runtime_of_one_file_is_run_in_a_worker_and_held_to_an_oracle(tmp_path
     assert operator["values"] > 0
     assert operator["mismatches"] == 0
     assert 0 < operator["budget_used"] <= 1
+    assert " -p toy_runtime " in case["rerun"]
     # It says that it has no integers, which nobody has registered as a limitation of it.
     refused = found["sequences/int8/toy"]
     assert (refused["verdict"], refused["outcome"], refused["phase"]) == (

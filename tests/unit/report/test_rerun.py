@@ -19,7 +19,7 @@ from harness.report.rerun import failure_text, rerun_command
 from harness.support.project import ROOT
 
 OPTIONS = (*DECIDING, *OTHERS)
-PLAIN = {option.name: option.default for option in OPTIONS}
+PLAIN = {"plugins": ["no:cacheprovider"]} | {option.name: option.default for option in OPTIONS}
 SUBJECT = Subject("my.keras", "keras", path=Path("/a b/my.keras"))
 CASE = Case("test_parity", SUBJECT, RECIPES["int8"], RUNTIMES["tflm"])
 
