@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
-from harness.flatbuffer.schema import constant_name, unpack
+from harness.flatbuffer.schema import dtype_name, unpack
 from harness.flatbuffer.structure import Structure
 from harness.operators.quantizer import integer_lstm
 from harness.quantization.expected_scales import _affine, _cell, calibrated_findings, uncertainty
@@ -234,7 +234,7 @@ def _structure(content: bytes) -> Structure:
         tensors.append(
             {
                 "name": tensor.name.decode(),
-                "dtype": constant_name("TensorType", tensor.type).lower(),
+                "dtype": dtype_name(tensor),
                 "shape": [int(n) for n in tensor.shape],
                 "signature": [int(n) for n in tensor.shape],
                 "scale": [float(n) for n in given.scale] if scaled else [],
