@@ -27,7 +27,7 @@ from harness.session.session import Session
 from harness.structure.findings import Finding, errors
 from harness.structure.lstm_contract import fused_lstms
 from harness.support.cache import Store
-from harness.weights.weight_check import matches
+from harness.weights.layer_alignment import matches
 from reference.network import UnsupportedLayer
 
 #: Rules whose effect the one-operator runs measure.
