@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.support.markdown import table
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -141,6 +143,14 @@ def _explained(survivor: Survivor, known: Sequence[Reason]) -> Survivor:
     return survivor
 
 
+_COLUMNS = ("module", "mutants", "killed", "survived", "without a test", "not examined", "score")
+
+
+def _row(m: Module) -> tuple[object, ...]:
+    score = f"{m.score:.1%}" if m.judged else None
+    return m.path, m.judged, m.killed, len(m.survivors), m.untested, m.unchecked, score
+
+
 def markdown(found: Sequence[Module]) -> str:
     killed, judged = sum(m.killed for m in found), sum(m.judged for m in found)
     unchecked = sum(m.unchecked for m in found)
@@ -155,15 +165,9 @@ def markdown(found: Sequence[Module]) -> str:
         f"{killed / max(judged, 1):.1%}. {unchecked} were not examined: a run that is stopped "
         "goes on where it was, and counts nothing that it did not come to.",
         "",
-        "| module | mutants | killed | survived | without a test | not examined | score |",
-        "|---|---|---|---|---|---|---|",
+        *table(_COLUMNS, [_row(m) for m in found]),
+        *("", "## Survivors", ""),
     ]
-    for m in found:
-        lines.append(
-            f"| {m.path} | {m.judged} | {m.killed} | {len(m.survivors)} | {m.untested} | "
-            f"{m.unchecked} | {f'{m.score:.1%}' if m.judged else '–'} |"
-        )
-    lines += ["", "## Survivors", ""]
     by_reason: dict[str, list[Survivor]] = {}
     for m in found:
         for survivor in m.survivors:

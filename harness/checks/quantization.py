@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from fixtures.recipes import REWRITTEN
 from fixtures.stimuli import OPEN_TIMESTEPS
@@ -12,6 +11,7 @@ from harness.checks.conversion import measure_conversion
 from harness.checks.findings_verdict import Checked, ended
 from harness.checks.model_values import cell_ranges, samples_in_order
 from harness.comparison import budgets
+from harness.flatbuffer.structure import Structure
 from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Case
 from harness.quantization.calibration import cell_findings, dependence_findings, input_findings
@@ -19,6 +19,7 @@ from harness.quantization.expected_scales import calibrated_findings, uncertaint
 from harness.quantization.scale_predictions import (
     NO_INT16,
     OperatorBench,
+    Predicted,
     inputs_for,
     integer_lstms,
 )
@@ -27,7 +28,7 @@ from harness.session.session import Session
 from harness.structure.findings import Finding, errors
 from harness.structure.lstm_contract import fused_lstms
 from harness.support.cache import Store
-from harness.weights.weight_check import matches
+from harness.weights.layer_alignment import matches
 from reference.network import UnsupportedLayer
 
 #: Rules whose effect the one-operator runs measure.
@@ -43,8 +44,8 @@ def measure_quantization(case: Case, session: Session) -> Checked:
     """Scales, zero points and calibration of an integer model, and what they make of each LSTM.
 
     Scales must be those of the calibration. Every fused LSTM is run alone on both runtimes: each
-    must answer as its integer oracle, to the
-    last bit, and be wrong exactly where a broken rule predicts it.
+    must answer as its integer oracle, to the last bit, and be wrong exactly where a broken rule
+    predicts it.
     """
     with session.account.time("structure"):
         return _check(case, session, session.keep(operator_bench))
@@ -56,17 +57,7 @@ def _check(case: Case, session: Session, bench: OperatorBench) -> Checked:
     structure, data = artifacts.conversion.structure, artifacts.conversion.data
     if not measured.result.agreed or structure is None or data is None:
         return Checked(measured, structure=structure)
-    findings = quantization_findings(structure)
-    if samples := samples_in_order(structure, artifacts):
-        findings += input_findings(structure, samples)
-    findings += _calibrated(case, artifacts, session.store)
-    integers = [lstm for lstm in fused_lstms(structure) if lstm.integer]
-    if artifacts.built is not None:
-        matched = matches(data.tobytes(), artifacts.built.weights)
-        layers = {m.lstm.position: m.layer for m in matched if m.lstm.subgraph == 0}
-        findings += cell_findings(integers, layers, cell_ranges(case, artifacts, session.store))
-    if case.recipe.name != REWRITTEN:
-        findings += dependence_findings(structure, artifacts.recalibrated)
+    findings = _findings(session, case, artifacts, structure, data.tobytes())
     parted: list[str] = []
     for number, (found, model) in enumerate(integer_lstms(data.tobytes())):
         axis = 0 if model.time_major else 1
@@ -74,33 +65,49 @@ def _check(case: Case, session: Session, bench: OperatorBench) -> Checked:
         timesteps = OPEN_TIMESTEPS if opened else found.input_shape[axis]
         x = inputs_for(model, timesteps, session.settings.seed)
         said, partings = bench.examine(model, x)
-        rules = [
-            f
-            for f in findings
-            if f.rule in _MEASURED and f"operator {found.position})" in f.message
-        ]
+        rules = [f for f in findings if f.rule in _MEASURED and f.operator == found.position]
         for name in bench.runtimes:
-            if parting := partings[name]:
-                parted.append(f"fused LSTM {number}: {parting}")
-            if said[name].problem == NO_INT16:
-                continue
-            broken = any(name in finding.predicts for finding in rules)
-            refused = said[name].answer is None
-            if (said[name].wrong or refused) != broken and case.subject.variant is not None:
-                what = "wrong" if said[name].wrong else "right"
-                parted.append(
-                    f"fused LSTM {number}: {name} is {what} by its oracle (error "
-                    f"{said[name].error:.3g}, {said[name].over:.2g} of the budget) and the rules "
-                    f"predict {'a fault' if broken else 'none'}"
-                )
+            told = [partings[name]]
+            if case.subject.variant is not None:
+                told.append(_unpredicted(name, said[name], rules))
+            parted += [f"fused LSTM {number}: {sentence}" for sentence in told if sentence]
         findings = [_measured(f, rules, said) for f in findings]
-    failing = errors(findings) if case.subject.variant is None else []
+    failing = errors(findings)
     if case.subject.variant is not None:
-        failing = [f for f in errors(findings) if not f.predicts]
+        failing = [f for f in failing if not f.predicts]
     return Checked(ended(measured, findings, failing, parted), tuple(findings), structure)
 
 
-def _measured(finding: Finding, rules: Sequence[Finding], said: Mapping[str, Any]) -> Finding:
+def _findings(
+    session: Session, case: Case, artifacts: CaseArtifacts, structure: Structure, content: bytes
+) -> list[Finding]:
+    """What the rules say of a flatbuffer's scales and of the calibration behind them."""
+    findings = quantization_findings(structure)
+    if samples := samples_in_order(structure, artifacts):
+        findings += input_findings(structure, samples)
+    findings += _calibrated(case, artifacts, session.store)
+    if artifacts.built is not None:
+        integers = [lstm for lstm in fused_lstms(structure) if lstm.integer]
+        matched = matches(content, artifacts.built.weights)
+        layers = {m.lstm.position: m.layer for m in matched if m.lstm.subgraph == 0}
+        findings += cell_findings(integers, layers, cell_ranges(case, artifacts, session.store))
+    if case.recipe.name != REWRITTEN:
+        findings += dependence_findings(structure, artifacts.recalibrated)
+    return findings
+
+
+def _unpredicted(runtime: str, said: Predicted, rules: Sequence[Finding]) -> str:
+    """How a runtime's oracle parts from what the broken rules predict; empty when it does not."""
+    broken = any(runtime in finding.predicts for finding in rules)
+    if said.problem == NO_INT16 or (said.wrong or said.answer is None) == broken:
+        return ""
+    return (
+        f"{runtime} is {'wrong' if said.wrong else 'right'} by its oracle (error {said.error:.3g}, "
+        f"{said.over:.2g} of the budget) and the rules predict {'a fault' if broken else 'none'}"
+    )
+
+
+def _measured(finding: Finding, rules: Sequence[Finding], said: Mapping[str, Predicted]) -> Finding:
     """A broken rule with the errors that it predicts; a warning where none leaves its budget."""
     if finding not in rules:
         return finding

@@ -57,4 +57,6 @@ class Conversion:
 
 
 def failed(phase: Phase, failure: Failure) -> StepResult:
-    return StepResult(phase, failure.outcome, failure.message, failure.native)
+    return StepResult(
+        phase, failure.outcome, failure.message, failure.native, repeatable=failure.repeatable
+    )

@@ -12,11 +12,16 @@ from fixtures.outcomes import Outcome
 
 @dataclass(frozen=True)
 class Failure:
-    """How a request ended that has no answer."""
+    """How a request ended that has no answer.
+
+    repeatable: another run of the same request would end alike. A hang, and a kill from outside,
+    may come from the machine.
+    """
 
     outcome: Outcome
     message: str
     native: str = ""
+    repeatable: bool = True
 
 
 @dataclass(frozen=True)

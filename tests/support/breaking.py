@@ -8,19 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.flatbuffer.schema import constant_name, pack, schema, unpack
+from harness.flatbuffer.schema import builtin_name, pack, schema, stored, unpack
 
 RECURRENT_FORGET, INPUT_CELL = 6, 3
 
 
 def _operators(model: Any, name: str) -> list[Any]:
-    found = []
-    for operator in model.subgraphs[0].operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        number = max(code.builtinCode, code.deprecatedBuiltinCode)
-        if constant_name("BuiltinOperator", number) == name:
-            found.append(operator)
-    return found
+    operators = model.subgraphs[0].operators
+    return [operator for operator in operators if builtin_name(model, operator) == name]
 
 
 def _tensor(model: Any, number: int, lstm: int = 0) -> Any:
@@ -29,11 +24,12 @@ def _tensor(model: Any, number: int, lstm: int = 0) -> Any:
 
 
 def _edit(model: Any, tensor: Any, change: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
-    dtype = constant_name("TensorType", tensor.type).lower()
-    buffer = model.buffers[tensor.buffer]
-    values = np.frombuffer(bytes(bytearray(buffer.data)), dtype).reshape(tensor.shape)
-    changed = change(values.copy()).astype(dtype)
-    buffer.data = np.frombuffer(np.ascontiguousarray(changed).tobytes(), np.uint8)
+    values = stored(model, tensor)
+    assert values is not None
+    changed = change(values.copy()).astype(values.dtype)
+    model.buffers[tensor.buffer].data = np.frombuffer(
+        np.ascontiguousarray(changed).tobytes(), np.uint8
+    )
 
 
 def one_weight(content: bytes) -> bytes:

@@ -222,14 +222,14 @@ def _weights(content: bytes) -> dict[str, Any]:
 def test_a_gate_in_anothers_place_and_a_missing_bias_are_named(made: Path) -> None:
     content = (made / "float32.tflite").read_bytes()
     weights = _weights(content)
-    assert audit(content, _document(), weights) == []
+    assert audit(content, weights, _document()) == []
     swapped = dict(weights)
     i, f, c, o = np.split(weights["first/1"], 4, axis=1)
     swapped["first/1"] = np.concatenate([f, i, c, o], axis=1)
-    messages = [d.message for d in audit(content, _document(), swapped)]
+    messages = [d.message for d in audit(content, swapped, _document())]
     assert any("is the layer's recurrent kernel of the forget gate" in m for m in messages)
     biased = {**weights, "head/1": np.ones(4)}
-    (missing,) = audit(content, _document(), biased)
+    (missing,) = audit(content, biased, _document())
     assert (missing.kind, "is missing" in missing.message) == ("bias", True)
 
 
@@ -239,7 +239,7 @@ def test_a_layer_that_a_normalisation_is_folded_into_is_left_out(
 ) -> None:
     content, document = (made / "float32.tflite").read_bytes(), _document()
     weights = {**_weights(content), "head/0": np.ones((6, 4))}
-    assert [d.layer for d in audit(content, document, weights)] == ["head"]
+    assert [d.layer for d in audit(content, weights, document)] == ["head"]
     *before, head = document["nodes"]
     last, added = "second", []
     for kind in ("LayerNormalization", *between):
@@ -247,4 +247,4 @@ def test_a_layer_that_a_normalisation_is_folded_into_is_left_out(
         added.append(node)
         last = kind
     document["nodes"] = [*before, *added, {**head, "inputs": [last]}]
-    assert audit(content, document, weights) == []
+    assert audit(content, weights, document) == []

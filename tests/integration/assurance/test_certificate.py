@@ -22,8 +22,8 @@ from harness.checks import structure
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.pipeline.settings import Settings
 from harness.report import exhibits
-from harness.structure.findings import Finding
 from harness.support.project import ROOT
+from harness.weights.audit import Difference
 from tests.support.reference_models import float_weights
 
 FAULTS = {fault.id: fault for fault in registry.faults()}
@@ -167,16 +167,10 @@ def test_a_sample_of_the_faults_is_killed(bench: InjectionBench, name: str) -> N
     assert found.verdict == ("equivalent" if FAULTS[name].proof else "killed"), found
 
 
-def _disarm_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other check that looks at weights."""
-    monkeypatch.setattr(structure.causes, "differences", lambda case, artifacts: [])
-
-
 def test_a_disarmed_check_lets_its_fault_survive(
     bench: InjectionBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(structure, "weight_findings", lambda content, weights: [])
-    _disarm_the_audit(monkeypatch)
+    monkeypatch.setattr(structure.causes, "differences", lambda case, artifacts: [])
     found = judge(FAULTS[ONE_STEP], bench)
     assert found.verdict == "survived"
     assert "comparison on tflm" in found.note
@@ -185,11 +179,10 @@ def test_a_disarmed_check_lets_its_fault_survive(
 def test_a_check_that_cannot_run_kills_nothing(
     bench: InjectionBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(content: bytes, weights: Any) -> list[Finding]:
+    def broken(case: Any, artifacts: Any) -> list[Difference]:
         raise RuntimeError("this check cannot run")
 
-    monkeypatch.setattr(structure, "weight_findings", broken)
-    _disarm_the_audit(monkeypatch)
+    monkeypatch.setattr(structure.causes, "differences", broken)
     found = judge(FAULTS[ONE_STEP], bench)
     assert (found.verdict, "cannot run" in found.note) == ("survived", True)
 
@@ -201,11 +194,10 @@ def test_the_command_fails_on_a_survivor_and_on_an_alarm(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     arguments = ["--only", ONE_STEP, "--cache", str(cache), "--jobs", "1"]
-    always = Finding("weights", "error", "wrong, whatever it is")
-    _disarm_the_audit(monkeypatch)
+    always = Difference("weight", "lstm", "wrong, whatever it is")
     for findings, message in (([], "survived: model: one weight"), ([always], "false alarm")):
         monkeypatch.setattr(
-            structure, "weight_findings", lambda content, weights, said=findings: said
+            structure.causes, "differences", lambda case, artifacts, said=findings: said
         )
         assert command.main(arguments) == 1
         assert message in capsys.readouterr().out.replace("\n", " ")

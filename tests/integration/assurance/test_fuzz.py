@@ -111,7 +111,7 @@ def test_the_document_has_every_cell_of_the_tables(sample: Result) -> None:
     text = report.document(shown, "python -m harness fuzz --count 28")
     assert "`python -m harness fuzz --count 28` with tensorflow 2.15.1" in text
     rows = [line for line in text.splitlines() if line.startswith("| ")]
-    assert len(rows) == sum(2 + len(table.rows) for table in shown.tables)
+    assert len(rows) == sum(1 + len(table.rows) for table in shown.tables)
     for table in shown.tables:
         assert f"## {table.title}\n\n| {' | '.join(table.columns)} |" in text
         for row in table.rows:

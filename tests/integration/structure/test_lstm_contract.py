@@ -222,7 +222,7 @@ def test_each_broken_scale_rule_is_named_with_its_tensors(
     fault(document)
     named = [f for f in errors(quantization_findings(Structure(document))) if f.rule == rule]
     assert named
-    assert named[0].where
+    assert named[0].tensors
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,7 @@ def test_a_refusal_carries_the_exception(worker: Worker) -> None:
     before = worker.pid
     failure = _failure(worker.call("refuse", say="no such thing"))
     assert (failure.outcome, failure.message) == (Outcome.REFUSED, "ValueError: no such thing")
+    assert failure.repeatable
     assert worker.pid == before, "a refusal is no reason for a new process"
 
 
@@ -189,6 +190,7 @@ def test_a_worker_killed_from_outside_costs_one_request(worker: Worker) -> None:
     failure = _failure(worker.call("hang", limits=Limits(seconds=10)))
     assert failure.outcome is Outcome.CRASHED
     assert "killed from outside" in failure.message
+    assert not failure.repeatable
     _still_works(worker)
 
 

@@ -161,7 +161,7 @@ def test_a_cell_that_leaves_its_range_is_named_by_its_layer(
     """The layer whose weights the operator has, whatever the order of operators and layers is."""
     ranges = {"forward": SMALL, "backward": LARGE}
     found = cell_findings([_lstm(0, NARROW), _lstm(4, WIDE)], layers, ranges)
-    assert [finding.where[0] for finding in found] == saturating
+    assert [finding.tensors[0] for finding in found] == saturating
     assert all("'backward'" in f.message and f.rule == "cell-saturates" for f in found)
 
 

@@ -22,18 +22,11 @@ from harness.quantization.expected_scales import (
     calibrated_findings,
 )
 from harness.structure.lstm_contract import Fused
-from harness.weights import weight_check
-from harness.weights.weight_check import (
-    Match,
-    Worst,
-    _layers,
-    _pairs,
-    _worst,
-    matches,
-    weight_findings,
-)
+from harness.weights import layer_alignment
+from harness.weights.audit import Difference, allowed_difference, audit, lstm_constants
+from harness.weights.layer_alignment import Match, _lstm_layers, matches
 from reference.lstm.float64 import LstmOptions
-from reference.lstm.weights import Gates, LstmWeights
+from reference.lstm.weights import LstmWeights
 from tests.support.reference_models import float_weights
 
 Array = np.ndarray[Any, Any]
@@ -68,87 +61,88 @@ def _real(weights: LstmWeights, what: str, gate: str) -> Array:
 
 
 def test_a_float_may_be_half_of_its_last_place_off() -> None:
-    weights = float_weights(1)
-    weights = replace(weights, bias=weights.bias._replace(f=np.array([1, 2, -3, 0.1, 0])))
-    pairs = list(_pairs(found_lstm(weights), weights))
-    assert [pair[:2] for pair in pairs] == [(what, gate) for what in GROUPS for gate in GATES]
-    allowed = {pair[:2]: pair[3] for pair in pairs}["bias", "forget"]
+    allowed = allowed_difference(np.array([1, 2, -3, 0.1, 0]), 0.0, "float32")
     # Half of 2**-23 times the power of two below; half of the least subnormal for zero.
     assert allowed.tolist() == [2.0**-24, 2.0**-23, 2.0**-23, 2.0**-28, 2.0**-150]
 
 
-def test_a_hybrid_kernel_has_half_a_step_and_its_bias_is_float() -> None:
-    weights = float_weights(1)
-    for what, gate, stored, allowed, wanted in _pairs(found_lstm(weights, hybrid=True), weights):
-        real = _real(weights, what, gate)
-        assert np.array_equal(wanted, real)
-        if what == "bias":
-            assert np.array_equal(stored, real)
-            assert allowed.max() < 1e-6
-        else:
-            step = np.abs(real).max() / 127
-            assert allowed == pytest.approx(np.full(real.shape, step * (0.5 + 2.0**-18)), rel=1e-12)
+def test_a_float16_may_be_half_of_its_last_place_off() -> None:
+    allowed = allowed_difference(np.array([1.0, -3.0, 0.0]), 0.0, "float16")
+    assert allowed.tolist() == [2.0**-11 + 2.0**-25, 3 * 2.0**-11 + 2.0**-25, 2.0**-25]
+    values = np.random.default_rng(1).normal(size=1000) * np.geomspace(1e-8, 100, 1000)
+    error = np.abs(values.astype(np.float16).astype(np.float64) - values)
+    assert (error <= allowed_difference(values, 0.0, "float16")).all()
 
 
-def test_integers_have_half_a_step_and_scales_two_roundings() -> None:
-    weights = float_weights(1)
-    model = integer(weights)
-    pairs = list(_pairs(found_lstm(model), weights))
-    kernels = [
-        (name, gate)
-        for what in GROUPS[:2]
-        for gate in GATES
-        for name in (what, f"scale of the {what}")
-    ]
-    assert [pair[:2] for pair in pairs] == [*kernels, *(("bias", gate) for gate in GATES)]
-    for what, gate, stored, allowed, wanted in pairs:
-        k = GATES.index(gate)
-        real = _real(weights, what.removeprefix("scale of the "), gate)
-        if what.startswith("scale"):
-            right = np.abs(real).max() / 127
-            assert wanted == pytest.approx(right, rel=1e-12)
-            assert allowed == pytest.approx(right * 2.0**-22, rel=1e-12)
-            continue
-        scale = getattr(
-            model, "input_kernel_scale" if what == "bias" else f"{what}_scale".replace(" ", "_")
-        )[k]
-        step = scale * model.input_scale if what == "bias" else scale
-        extra = np.abs(real) * 2.0**-22 if what == "bias" else np.zeros(real.shape)
-        assert allowed == pytest.approx(step * (0.5 + 2.0**-18) + extra, rel=1e-6)
-        codes = getattr(model, what.replace(" ", "_"))[k]
-        assert stored == pytest.approx(codes * step, rel=1e-6)
-
-
-def test_the_margin_of_a_bias_grows_with_its_size() -> None:
-    """The step of one that is 2**20 steps large is rounded to float32 itself."""
-    weights = float_weights(1)
-    large = replace(weights, bias=Gates(*(np.full(5, 30.0, np.float32) for _ in range(4))))
-    model = integer(large)
-    for what, gate, _, allowed, wanted in _pairs(found_lstm(model), large):
-        if what == "bias":
-            step = model.input_kernel_scale[GATES.index(gate)] * model.input_scale
-            margin = allowed - step * (0.5 + 2.0**-18)
-            assert margin == pytest.approx(np.abs(wanted) * 2.0**-22, rel=1e-3)
+@pytest.mark.parametrize(("dtype", "steps"), [("int8", 0.5 + 2.0**-18), ("int32", 0.5 + 2.0**-18)])
+def test_integers_have_half_a_step_and_what_float32_loses(dtype: str, steps: float) -> None:
+    want = np.array([0.0, 30.0, -30.0])
+    allowed = allowed_difference(want, 0.25, dtype)
+    assert allowed == pytest.approx(steps * 0.25 + np.abs(want) * 2.0**-22, rel=1e-12)
 
 
 def test_a_bias_of_int16_was_rounded_in_steps_of_int8_first() -> None:
     """Half a step of int8 is as many times half a step as 2**15 - 1 is of 127, and one step for
     the second rounding and the scales."""
+    allowed = allowed_difference(np.array([0.0, 8.0]), 0.25, "int64")
+    assert allowed == pytest.approx(
+        [0.25 * (1 + 32767 / 127 / 2), 0.25 * (1 + 32767 / 127 / 2) + 8 * 2.0**-22], rel=1e-12
+    )
+
+
+def _constants(weights: LstmWeights, parameters: Any, **more: Any) -> dict[tuple[str, str], Any]:
+    found = list(lstm_constants(found_lstm(parameters, **more), weights, "it"))
+    names = [(what, gate) for what in GROUPS for gate in GATES]
+    assert [one.label for one in found] == [
+        f"the {what} of the {gate} gate of it" for what, gate in names
+    ]
+    return dict(zip(names, found, strict=True))
+
+
+def test_a_hybrid_kernel_has_the_converters_step_and_its_bias_is_float() -> None:
+    weights = float_weights(1)
+    for (what, gate), one in _constants(weights, weights, hybrid=True).items():
+        real = _real(weights, what, gate)
+        assert np.array_equal(one.want, real)
+        if what == "bias":
+            assert np.array_equal(one.found, real)
+            assert (one.dtype, one.step) == ("float32", 0.0)
+        else:
+            assert one.dtype == "int8"
+            assert one.step == pytest.approx(np.abs(real).max() / 127, rel=1e-12)
+
+
+@pytest.mark.parametrize(("activations", "bias"), [("int8", "int32"), ("int16", "int64")])
+def test_integers_have_the_steps_of_their_scales(activations: str, bias: str) -> None:
     weights = float_weights(1)
     model = integer(weights)
-    zeros = {"input_zero_point": 0, "output_zero_point": 0, "output_state_zero_point": 0}
-    wide = replace(
-        model,
-        activation_dtype="int16",
-        hidden_zero_point=0,
-        bias=model.bias.as_type(np.int64),
-        **zeros,
-    )
-    for what, gate, _, allowed, wanted in _pairs(found_lstm(wide), weights):
-        if what == "bias":
-            step = wide.input_kernel_scale[GATES.index(gate)] * wide.input_scale
-            want = step * (1 + 32767 / 127 / 2) + np.abs(wanted) * 2.0**-22
-            assert allowed == pytest.approx(want, rel=1e-6)
+    if activations == "int16":
+        zeros = ("input", "output", "output_state", "hidden")
+        model = replace(
+            model,
+            activation_dtype="int16",
+            bias=model.bias.as_type(np.int64),
+            **{f"{name}_zero_point": 0 for name in zeros},
+        )
+    for (what, gate), one in _constants(weights, model).items():
+        k = GATES.index(gate)
+        kernel = "input_kernel" if what == "bias" else what.replace(" ", "_")
+        step = getattr(model, f"{kernel}_scale")[k] * (model.input_scale if what == "bias" else 1)
+        assert one.dtype == (bias if what == "bias" else "int8")
+        assert one.step == pytest.approx(step, rel=1e-6)
+        codes = getattr(model, what.replace(" ", "_"))[k]
+        assert one.found == pytest.approx(codes * step, rel=1e-6)
+        assert np.array_equal(one.want, _real(weights, what, gate))
+
+
+def test_a_scale_may_be_two_roundings_off() -> None:
+    weights = float_weights(1)
+    model = integer(weights)
+    for by, count in ((1 + 2.0**-23, 0), (1 + 2.0**-20, 1)):
+        scales = model.recurrent_kernel_scale
+        moved = replace(model, recurrent_kernel_scale=scales._replace(o=scales.o * by))
+        found = audit(build(OperatorLstm(moved, 5, 2)).content, keras(weights), None)
+        assert [(one.kind, one.layer) for one in found] == [("scale", "lstm")] * count
 
 
 # Which is compared with which ---------------------------------------------------------------
@@ -161,17 +155,18 @@ def test_what_cannot_be_read_or_has_no_layer_stops_nothing(
     lstm = found_lstm(weights)
     foreign = found_lstm(float_weights(2, units=4))
     found = [replace(lstm, parameters=None), foreign, lstm]
-    monkeypatch.setattr(weight_check, "lstm_operators", lambda content: found)
+    monkeypatch.setattr(layer_alignment, "lstm_operators", lambda content: found)
     first, second = matches(b"", keras(weights, "net/lstm"))
     assert (first.lstm, first.layer) == (foreign, "")
     assert (second.lstm, second.layer) == (lstm, "net/lstm")
-    assert second.worst == Worst()  # not the least difference: nothing to say
+    assert second.weights is not None
+    assert first.weights is None
 
 
 def test_a_coupled_input_gate_has_no_layer_in_keras() -> None:
     content = build(OperatorLstm(float_weights(1, cifg=True), 5, 2)).content
-    (found,) = weight_findings(content, keras(float_weights(1)))
-    assert found.rule == "weights-unknown"
+    (found,) = audit(content, keras(float_weights(1)), None)
+    assert (found.kind, found.layer) == ("unknown", "")
 
 
 @pytest.mark.parametrize(
@@ -187,28 +182,32 @@ def test_a_coupled_input_gate_has_no_layer_in_keras() -> None:
 )
 def test_what_is_no_lstm_is_no_layer(shapes: list[tuple[int, ...]]) -> None:
     arrays = {f"a/{k}": np.zeros(shape) for k, shape in enumerate(shapes)}
-    assert list(_layers(arrays)) == []
+    assert list(_lstm_layers(arrays)) == []
+
+
+def _of(stored: LstmWeights, weights: LstmWeights, **more: Any) -> Difference:
+    (found,) = audit(build(OperatorLstm(stored, 5, 2, **more)).content, keras(weights), None)
+    return found
 
 
 def test_the_place_and_both_values_are_told() -> None:
     weights = float_weights(1)
-    changed = [None if gate is None else gate.copy() for gate in weights.recurrent_kernel]
-    assert changed[1] is not None
-    changed[1][2, 3] = 7.0
-    layer = next(iter(_layers(keras(replace(weights, recurrent_kernel=Gates(*changed))))))  # type: ignore[arg-type]
-    worst = _worst(found_lstm(weights), layer)
+    changed = weights.recurrent_kernel.f.copy()
+    changed[2, 3] = 7.0
+    kernel = weights.recurrent_kernel._replace(f=changed)
+    found = _of(weights, replace(weights, recurrent_kernel=kernel))
     stored = weights.recurrent_kernel.f[2, 3]
-    assert worst.message.startswith(
-        f"recurrent kernel of the forget gate at [2, 3] is {stored:.8g}, layer 'lstm' has 7 ("
+    assert found.message == (
+        "the recurrent kernel of the forget gate of LSTM operator 0 (layer 'lstm') differs in 1 of "
+        f"25 values, most at [2, 3]: {stored:.8g}, the layer has 7"
     )
-    assert worst.share == pytest.approx((7 - stored) / 2.0**-22, rel=1e-6)
+    assert found.share == pytest.approx((7 - stored) / 2.0**-22, rel=1e-6)
 
 
 def test_infinity_is_no_weight() -> None:
     weights = float_weights(1)
     stored = replace(weights, bias=weights.bias._replace(c=np.full(5, np.inf, np.float32)))
-    layer = next(iter(_layers(keras(weights))))
-    assert _worst(found_lstm(stored), layer).share == math.inf
+    assert _of(stored, weights).share == math.inf
 
 
 @pytest.mark.parametrize("form", ["float", "hybrid", "int8"])
@@ -219,22 +218,29 @@ def test_a_model_with_an_infinite_weight_is_not_the_one_converted(form: str, val
     content = build(OperatorLstm(parameters, 5, 2, hybrid=form == "hybrid")).content
     wild = keras(weights)
     wild["lstm/1"][2, 7] = value
-    (found,) = weight_findings(content, wild)
-    assert (found.rule, found.share) == ("weights", math.inf)
+    (found,) = audit(content, wild, None)
+    assert (found.kind, found.share) == ("weight", math.inf)
 
 
-def test_what_is_just_allowed_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    lstm = found_lstm(float_weights(1))
-    for share, count in ((1.0, 0), (1.0000001, 1)):
-        match = Match(lstm, "lstm", Worst(share, "told"))
-        monkeypatch.setattr(weight_check, "matches", lambda content, weights, m=match: [m])
-        found = weight_findings(b"", {})
-        assert len(found) == count
-        for one in found:
-            assert one.message == "fused LSTM 0: told"
-            assert (
-                one.cure == "this file was not made from this model, or was changed: convert again"
-            )
+def test_a_transposed_kernel_and_another_gates_are_recognised() -> None:
+    weights = float_weights(1)
+    kernel = weights.recurrent_kernel
+    told = _of(replace(weights, recurrent_kernel=kernel._replace(f=kernel.f.T)), weights)
+    assert (told.kind, "transposed" in told.message) == ("transposed", True)
+    told = _of(replace(weights, recurrent_kernel=kernel._replace(f=kernel.c)), weights)
+    assert told.kind == "gate"
+    assert told.message.endswith("is the layer's recurrent kernel of the cell gate")
+
+
+def test_a_scaled_kernel_is_told_by_its_factor_and_once() -> None:
+    weights = float_weights(1)
+    model = integer(weights)
+    scales = model.input_kernel_scale
+    doubled = replace(model, input_kernel_scale=scales._replace(f=2 * scales.f))
+    found = audit(build(OperatorLstm(doubled, 5, 2)).content, keras(weights), None)
+    kernel, bias = found
+    assert (kernel.kind, bias.kind) == ("scale", "scale")
+    assert "times the layer's: its scale is wrong" in kernel.message
 
 
 # Scales of a calibration --------------------------------------------------------------------
@@ -259,7 +265,7 @@ INT8 = {"dtype": "int8", "scale": [2 / 255], "zero_point": [-1]}
 def test_every_input_is_judged() -> None:
     right, wrong = np.array([-1.0, 1.0]), np.array([-1.0, 3.0])
     found = judged(described(a=INT8, b=INT8, c=INT8), a=wrong, b=right, c=wrong)
-    assert [one.where for one in found] == [("a",), ("c",)]
+    assert [one.tensors for one in found] == [("a",), ("c",)]
     assert found[0].message.startswith("input 'a' has the scale ")
 
 
@@ -292,13 +298,13 @@ def test_hidden_and_cell_state_are_named_with_their_operator() -> None:
     told = "fused LSTM of 5 units (operator 4): the "
     assert hidden.message.startswith(f"{told}hidden state (intermediate 4) has the scale 1 ")
     assert cell.message.startswith(f"{told}cell state's scale is 2^0")
-    assert (hidden.where, cell.where) == (("h",), ("c",))
+    assert (hidden.tensors, cell.tensors) == (("h",), ("c",))
 
 
 @pytest.mark.parametrize("change", [{"dtype": "int32"}, {"scale": []}])
 def test_states_of_another_kind_are_not_judged(change: dict[str, Any]) -> None:
-    assert [one.where for one in stated({**HIDDEN, **change}, CELL)] == [("c",)]
-    assert [one.where for one in stated(HIDDEN, {**CELL, **change})] == [("h",)]
+    assert [one.tensors for one in stated({**HIDDEN, **change}, CELL)] == [("c",)]
+    assert [one.tensors for one in stated(HIDDEN, {**CELL, **change})] == [("h",)]
 
 
 @pytest.mark.parametrize(("layer", "subgraph"), [("", 0), ("lstm", 1)])
@@ -316,7 +322,7 @@ def test_an_lstm_without_a_layer_or_of_a_subgraph_is_not_judged(
         expected_scales, "matches", lambda *given: [Match(replace(lstm, subgraph=0), "lstm")]
     )
     found = calibrated_findings(described(), b"", {}, {}, RANGES, 0.0)
-    assert [one.where for one in found] == [("h",), ("c",)]
+    assert [one.tensors for one in found] == [("h",), ("c",)]
 
 
 def test_how_far_off_a_zero_point_is() -> None:

@@ -13,7 +13,8 @@ from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.operators.quantizer import integer_lstm
 from harness.quantization.expected_scales import _affine, _cell, calibrated_findings, uncertainty
 from harness.structure.lstm_contract import Fused
-from harness.weights.weight_check import matches, weight_findings
+from harness.weights.audit import Difference, audit, lstm_constants
+from harness.weights.layer_alignment import matches
 from reference.budgets.monte_carlo import calibrate
 from reference.lstm.float64 import LstmOptions
 from reference.lstm.weights import Gates, LstmWeights
@@ -34,6 +35,10 @@ def _keras(weights: LstmWeights, layer: str = "lstm", first: int = 0) -> dict[st
     return found
 
 
+def _said_of(content: bytes, weights: dict[str, Array]) -> list[Difference]:
+    return audit(content, weights, None)
+
+
 def _content(weights: LstmWeights, form: str) -> bytes:
     if form == "int8":
         x = np.random.default_rng(1).normal(size=(2, 2, 5, 3)).astype(np.float32)
@@ -49,10 +54,9 @@ FORMS = pytest.mark.parametrize("form", ["float", "hybrid", "int8"])
 def test_its_own_weights_are_found(form: str, seed: int) -> None:
     weights = float_weights(seed)
     content = _content(weights, form)
-    assert weight_findings(content, _keras(weights)) == []
+    assert _said_of(content, _keras(weights)) == []
     (match,) = matches(content, _keras(weights))
     assert match.layer == "lstm"
-    assert match.worst.share <= 1
 
 
 @FORMS
@@ -67,8 +71,9 @@ def test_one_changed_weight_is_named(form: str, group: int, gate: int) -> None:
     place = np.unravel_index(int(columns.argmax()), columns.shape)
     at = (*place[:-1], place[-1] + 5 * gate)
     array[at] *= 1.03
-    (found,) = weight_findings(_content(weights, form), keras)
-    assert (found.rule, found.level, found.where) == ("weights", "error", ("lstm",))
+    (found,) = _said_of(_content(weights, form), keras)
+    kind = "bias" if group == 2 else "weight"
+    assert (found.kind, found.layer, found.operator) == (kind, "lstm", 0)
     assert ("input", "forget", "cell", "output")[gate] in found.message
     assert found.share is not None
     assert found.share > 1
@@ -79,14 +84,14 @@ def test_the_last_bit_of_a_float_counts() -> None:
     keras = _keras(weights)
     value = keras["lstm/1"][2, 7]
     keras["lstm/1"][2, 7] = np.nextafter(value, np.float32(9))
-    assert [f.rule for f in weight_findings(_content(weights, "float"), keras)] == ["weights"]
+    assert [f.kind for f in _said_of(_content(weights, "float"), keras)] == ["weight"]
 
 
 def test_not_a_number_is_not_equal() -> None:
     weights = float_weights(3)
     keras = _keras(weights)
     keras["lstm/1"][2, 7] = np.nan
-    assert [f.rule for f in weight_findings(_content(weights, "float"), keras)] == ["weights"]
+    assert [f.kind for f in _said_of(_content(weights, "float"), keras)] == ["weight"]
 
 
 def test_a_scale_that_is_not_the_converters_is_named() -> None:
@@ -95,8 +100,11 @@ def test_a_scale_that_is_not_the_converters_is_named() -> None:
     model = integer_lstm(weights, x, LstmOptions())
     finer = model.input_kernel_scale._replace(f=model.input_kernel_scale.f * 1.00001)  # type: ignore[operator]
     content = build(OperatorLstm(replace(model, input_kernel_scale=finer), 5, 2)).content
-    (found,) = weight_findings(content, _keras(weights))
+    (found,) = _said_of(content, _keras(weights))
     assert "scale of the input kernel of the forget gate" in found.message
+    assert found.kind == "scale"
+    assert found.share is not None
+    assert 40 < found.share < 43  # 1e-5 in 2**-22
 
 
 def test_each_operator_has_a_layer_of_its_own() -> None:
@@ -105,22 +113,24 @@ def test_each_operator_has_a_layer_of_its_own() -> None:
     both = {**_keras(one, "both"), **_keras(other, "both", 3)}
     assert matches(_content(other, "float"), both)[0].layer == "both/backward"
     assert matches(_content(one, "float"), both)[0].layer == "both/forward"
-    assert [f.rule for f in weight_findings(_content(float_weights(7), "float"), both)] == [
-        "weights"
-    ]
+    other = _said_of(_content(float_weights(7), "float"), both)
+    assert {f.layer for f in other} == {"both/forward"} or {f.layer for f in other} == {
+        "both/backward"
+    }
+    assert len(other) == 12
 
 
 def test_a_model_without_such_a_layer_is_said() -> None:
     content = _content(float_weights(8), "float")
     for keras in ({}, _keras(float_weights(8, units=4)), {"dense/0": np.zeros((3, 20))}):
-        assert [f.rule for f in weight_findings(content, keras)] == ["weights-unknown"]
+        assert [f.kind for f in _said_of(content, keras)] == ["unknown"]
 
 
 def test_every_bias_is_compared() -> None:
     weights = float_weights(9)
     dropped = replace(weights, bias=Gates(*(np.zeros_like(b) for b in weights.bias)))
-    assert weight_findings(_content(dropped, "float"), _keras(weights))
-    assert weight_findings(_content(dropped, "int8"), _keras(weights))
+    assert _said_of(_content(dropped, "float"), _keras(weights))
+    assert _said_of(_content(dropped, "int8"), _keras(weights))
 
 
 # Ranges -----------------------------------------------------------------------------------------
@@ -252,7 +262,7 @@ def _said(model: Any, uncertain: float = 1e-6, **more: Any) -> list[str]:
         structure(content), content, _keras(WEIGHTS), SAMPLES, _ranges(SAMPLES), uncertain
     )
     assert all(f.rule == "calibrated-range" and f.share and f.share > 1 for f in found)
-    return [f.where[0] for f in found]
+    return [f.tensors[0] for f in found]
 
 
 def test_the_scales_of_the_calibration_are_right() -> None:
@@ -313,7 +323,9 @@ def _integer(**changes: Any) -> Any:
 def _share(model: Any) -> float:
     content = build(OperatorLstm(model, 5, 2)).content
     (match,) = matches(content, _keras(WEIGHTS))
-    return match.worst.share
+    assert match.weights is not None
+    constants = lstm_constants(match.lstm, match.weights, "")
+    return max(float(constant.share(constant.want).max()) for constant in constants)
 
 
 @pytest.mark.parametrize("group", ["input_kernel", "recurrent_kernel", "bias"])
@@ -364,7 +376,7 @@ def test_a_cell_is_looked_at_after_the_last_step_only() -> None:
         found = calibrated_findings(
             structure(content), content, _keras(WEIGHTS), _peaked(), _ranges(_peaked()), 1e-6
         )
-        assert ("cell_state" in [f.where[0] for f in found]) is wrong
+        assert ("cell_state" in [f.tensors[0] for f in found]) is wrong
 
 
 def _peaked() -> dict[str, Array]:
@@ -376,11 +388,8 @@ def _peaked() -> dict[str, Array]:
 
 def test_levels_and_cures_are_said() -> None:
     content = _content(float_weights(8), "float")
-    (unknown,) = weight_findings(content, {})
-    assert (unknown.level, unknown.predicts) == ("warning", {})
+    (unknown,) = _said_of(content, {})
     assert "fused LSTM 0: no layer" in unknown.message
-    (wrong,) = weight_findings(content, _keras(float_weights(9)))
-    assert "convert again" in wrong.cure
     (scale,) = _affine("input 'x'", "x", (0.5, 0), -1.0, 1.0, 2.0**-22)
     assert (scale.level, scale.predicts) == ("error", {})
     assert "convert again" in scale.cure
