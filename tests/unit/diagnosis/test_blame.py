@@ -40,7 +40,6 @@ Array = NDArray[Any]
 KERAS, TFLITE, LITERT, MICRO = (RUNTIMES[k] for k in ("keras", "tflite", "litert", "tflm"))
 NATIVE = pytest.mark.parametrize("runtime", [TFLITE, LITERT, MICRO], ids=lambda r: r.name)
 NOTHING = Examined()
-KERNEL = {"tflite": "TFLite kernel", "litert": "LiteRT kernel", "tflm": "TFLM kernel"}
 SAMPLES = np.random.default_rng(5).uniform(-1, 1, (3, 2, 6, 3))
 NARROW = Finding("too-narrow", "error", "input 'x' holds -1 to 1, the samples reach -9 to 9")
 WIDE = Finding("too-wide", "error", "the output of layer 'a' has 256 levels")
@@ -175,7 +174,7 @@ def test_an_input_that_was_calibrated_too_narrow_comes_before_what_it_causes() -
     part = _part(_model(cell_scale=2.0**-16))
     found = _blame(TFLITE, "int8", _examined(part), True, {}, GraphTraits(), (), [WIDE, NARROW])
     assert found == Blame("calibration", NARROW.message)
-    inner = replace(NARROW, message="the output of layer 'a' holds -1 to 1")
+    inner = replace(NARROW, message="the output of layer 'a' holds -1 to 1", layer="a")
     wide = replace(WIDE, message="input 'x' has 256 levels and the samples use 9")
     for misfit in (inner, wide):
         found = _blame(TFLITE, "int8", _examined(part), True, {}, GraphTraits(), (), [misfit])

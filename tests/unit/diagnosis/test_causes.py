@@ -134,7 +134,7 @@ def test_an_input_that_was_calibrated_too_narrow(form: Any) -> None:
     case, artifacts = case_of(MODEL, form, calibrated=_narrow())
     first, *_ = causes.misfits(case, artifacts)
     tensor = "x" if form == "int8" else "x/quantised"
-    assert (first.rule, first.where) == ("too-narrow", (tensor,))
+    assert (first.rule, first.tensors) == ("too-narrow", (tensor,))
     assert first.message.startswith(f"input '{tensor}' holds -0.0")
     assert causes.cause(case, artifacts).startswith(first.message)
 
@@ -143,7 +143,7 @@ def test_an_input_that_was_calibrated_too_wide() -> None:
     wide = {"x": 100 * sampled(MODEL)["x"]}
     case, artifacts = case_of(MODEL, "int8", calibrated=wide)
     first, *_ = causes.misfits(case, artifacts)
-    assert (first.rule, first.where) == ("too-wide", ("x",))
+    assert (first.rule, first.tensors) == ("too-wide", ("x",))
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_an_input_that_was_calibrated_too_wide() -> None:
 def test_the_layer_whose_range_does_not_fit(tensor: str, by: float, rule: str, layer: str) -> None:
     case, artifacts = case_of(MODEL, "int8", content=_doubled(tensor, by))
     (found,) = causes.misfits(case, artifacts)
-    assert (found.rule, found.where) == (rule, (tensor,))
+    assert (found.rule, found.tensors) == (rule, (tensor,))
     assert found.message.startswith(f"the output of layer {layer!r}, tensor {tensor!r}, ")
 
 
@@ -172,16 +172,16 @@ def test_an_activation_of_fixed_range_is_no_calibration() -> None:
     case, artifacts = case_of(MODEL, "int8", content=_doubled("head", 100.0))
     assert causes.misfits(case, artifacts) == []
     case, artifacts = case_of(linear, "int8", content=_doubled("head", 100.0))
-    assert [found.where for found in causes.misfits(case, artifacts)] == [("head",)]
+    assert [found.tensors for found in causes.misfits(case, artifacts)] == [("head",)]
 
 
 def test_a_layer_that_returns_its_states_is_held_too() -> None:
     case, artifacts = case_of(STATE, "int8")
     assert causes.misfits(case, artifacts) == []
     case, artifacts = case_of(STATE, "int8", content=_doubled("first:output", 100.0))
-    assert [found.where for found in causes.misfits(case, artifacts)] == [("first:output",)]
+    assert [found.tensors for found in causes.misfits(case, artifacts)] == [("first:output",)]
     case, artifacts = case_of(STATE, "int8", calibrated=_narrow(STATE))
-    assert causes.misfits(case, artifacts)[0].where == ("x",)
+    assert causes.misfits(case, artifacts)[0].tensors == ("x",)
 
 
 def test_a_run_of_operators_is_held_to_the_layer_where_it_ends() -> None:
@@ -210,7 +210,7 @@ def test_a_bidirectional_has_no_tensor_of_its_own_to_hold() -> None:
     case, artifacts = case_of(of, "int8")
     assert causes.misfits(case, artifacts) == []
     case, artifacts = case_of(of, "int8", content=_doubled("head", 100.0))
-    assert [found.where for found in causes.misfits(case, artifacts)] == [("head",)]
+    assert [found.tensors for found in causes.misfits(case, artifacts)] == [("head",)]
 
 
 def test_each_input_is_held_to_its_own_samples() -> None:
@@ -234,7 +234,7 @@ def test_each_input_is_held_to_its_own_samples() -> None:
             artifacts.conversion.structure, document={**of_model, "signatures": [names]}
         )
         artifacts = replace(artifacts, conversion=replace(artifacts.conversion, structure=named))
-        found = [finding.where for finding in causes.misfits(case, artifacts)]
+        found = [finding.tensors for finding in causes.misfits(case, artifacts)]
         assert found[:1] == where
         assert ("x",) not in found
 
