@@ -17,6 +17,7 @@ from harness.report.merge import merge
 from harness.support.cache import Store
 from harness.support.project import ROOT
 from harness.support.time_accounting import Account, add_report, balance
+from tests.support.runs import run_suites
 
 
 @pytest.mark.parametrize(
@@ -50,17 +51,15 @@ def test_two_shards_are_the_whole_and_tear_no_subject() -> None:
     assert len(units[0] & units[1]) <= 1  # the one that stands where the cut is
 
 
-def test_two_shards_merge_into_the_report_of_one_run(models: Path, tmp_path: Path) -> None:
+def test_two_shards_merge_into_the_report_of_one_run(
+    models: Path, tmp_path: Path, cache: Path
+) -> None:
     """But for the times and the command line, which were others."""
 
     def ran(name: str, *options: str) -> Any:
-        command = [*(sys.executable, "-m", "pytest", "suites/", "-q", "-p", "no:cacheprovider")]
-        command += ["--model", str(models / "small.h5"), "--recipe", "float32"]
-        command += ["--cache", str(tmp_path / "cache"), "--report", str(tmp_path / name)]
-        done = subprocess.run(
-            [*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        model = ("--model", models / "small.h5", "--recipe", "float32")
+        found = run_suites(*model, *options, report=tmp_path / name, cache=cache)
+        assert found.status == 0, found.text
         return report.read(tmp_path / name)
 
     whole = ran("whole")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +24,7 @@ from harness.pipeline.selection import select
 from harness.report import exhibits
 from harness.session.session import Session
 from harness.support.cache import Store
-from harness.support.project import ROOT
+from tests.support.runs import run_suites
 
 COMPILER = c_array.find_compiler()
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler")
@@ -36,17 +34,15 @@ def _gate(
     tmp_path: Path, *arguments: str | Path, environment: dict[str, str] | None = None
 ) -> tuple[int, str, dict[str, Any]]:
     """Status, text and report of a run of this suite on a user's model."""
-    command = [
-        *(sys.executable, "-m", "pytest", "suites/test_resources.py", "-q", "--no-cache"),
-        *("-p", "no:cacheprovider", "--report", tmp_path / "report", *arguments),
-    ]
     variables = {k: v for k, v in os.environ.items() if k != "CXX"} | (environment or {})
-    done = subprocess.run(
-        command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=300
+    found = run_suites(
+        *arguments,
+        report=tmp_path / "report",
+        cache=None,
+        suites=("suites/test_resources.py",),
+        env=variables,
     )
-    path = tmp_path / "report" / "conformance.json"
-    report = json.loads(path.read_text()) if path.exists() else {}
-    return done.returncode, " ".join((done.stdout + done.stderr).split()), report
+    return found.status, " ".join(found.text.split()), found.report
 
 
 @needs_compiler

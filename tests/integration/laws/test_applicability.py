@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -21,7 +19,6 @@ from harness.laws.search import search
 from harness.pipeline.cases import Case
 from harness.pipeline.selection import select
 from harness.session.session import Session
-from harness.support.project import ROOT
 
 STATE = {"resetting", "allocating"}
 STREAM = {"streaming", "carrying"}
@@ -43,11 +40,8 @@ EXAMINED = [
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("laws")
-    script = ROOT / "tests" / "support" / "make_law_models.py"
-    subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
-    return folder
+def made(law_models: Path) -> Path:
+    return law_models
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +21,7 @@ from harness.workers import environments
 from harness.workers.answers import WorkerUnavailable
 from harness.workers.environments import Elsewhere, Environment, started
 from harness.workers.remote import serve, wire
+from tests.support.runs import run_suites
 
 WORKERS = ROOT / "fixtures" / "workers"
 OTHER_VERSION = f"protocol version {wire.VERSION + 1}, expected {wire.VERSION}"
@@ -152,33 +152,40 @@ def test_the_key_of_a_conversion_has_the_converters_versions_and_variables() -> 
         ("--runtime-python", "tflm@old=/nowhere/python"),
     ],
 )
-def test_a_run_with_a_python_that_is_none_ends_at_once(arguments: tuple[str, str]) -> None:
-    command = [sys.executable, "-m", "pytest", "suites/", "-q", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 4  # pytest's usage error
-    assert "no such file; expected a Python with NumPy" in done.stdout + done.stderr
+def test_a_run_with_a_python_that_is_none_ends_at_once(
+    arguments: tuple[str, str], tmp_path: Path
+) -> None:
+    found = run_suites(*arguments, report=tmp_path, cache=None)
+    assert found.status == 4  # pytest's usage error
+    assert "no such file; expected a Python with NumPy" in found.text
 
 
 def test_a_run_with_another_protocol_ends_before_its_cases(
-    other_protocol: Path, models: Path
+    other_protocol: Path, models: Path, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "pytest", "suites/test_parity.py", "-q"]
-    command += ["--tflite", str(models / "fused.tflite")]
-    command += ["--runtime-python", f"tflm@next={other_protocol}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 4, done.stdout
-    assert OTHER_VERSION in done.stdout + done.stderr
+    found = run_suites(
+        *("--tflite", models / "fused.tflite"),
+        *("--runtime-python", f"tflm@next={other_protocol}"),
+        report=tmp_path,
+        cache=None,
+        suites=("suites/test_parity.py",),
+    )
+    assert found.status == 4, found.text
+    assert OTHER_VERSION in found.text
 
 
 def test_a_runtime_elsewhere_runs_and_the_report_names_its_versions(
     models: Path, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "pytest", "suites/test_parity.py", "-q"]
-    command += ["--tflite", str(models / "fused.tflite"), "--report", str(tmp_path)]
-    command += ["--runtime-python", f"tflm@same={sys.executable}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout
-    report = json.loads((tmp_path / "conformance.json").read_text())
+    found = run_suites(
+        *("--tflite", models / "fused.tflite"),
+        *("--runtime-python", f"tflm@same={sys.executable}"),
+        report=tmp_path,
+        cache=None,
+        suites=("suites/test_parity.py",),
+    )
+    assert found.status == 0, found.text
+    report = found.report
     outcomes = {case["runtime"]: case["outcome"] for case in report["cases"]}
     assert outcomes["tflm@same"] == outcomes["tflm"] == "agreed"
     told = report["environment"]["workers"]["tflm@same"]
