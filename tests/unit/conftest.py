@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy.testing  # noqa: F401 # asks lscpu when it is imported
+import numpy.testing  # noqa: F401 # which asks lscpu
 import pytest
 
-platform.platform()  # asks uname, once
+from reference.lstm.float32_micro import c_library
+
+# What asks a program of this machine, once.
+platform.platform()
+c_library("expf")
 HERE = Path(__file__).parent
 #: Audit events of the interpreter that begin another process.
 PROCESSES = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec")
