@@ -97,7 +97,8 @@ def ran(made: Path, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> To
     paths = [path for path in sorted(made.glob("*.tflite")) if path.stem != "quiet"]
     files = [word for path in paths for word in ("--tflite", str(path))]
     found = run_suites(
-        *("--model", made / "my.keras", *files),
+        *("--model", made / "my.keras"),
+        *files,
         *("--inputs", made / "samples.npz", "--recipe", "float32"),
         *("--runtime", "tflite", "--runtime", "tflm"),
         report=out,

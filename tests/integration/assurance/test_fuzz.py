@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,7 +129,7 @@ def test_what_must_not_happen_fails_the_fuzz(sample: Result) -> None:
 
 
 @pytest.fixture
-def outside(tmp_path: Path) -> Iterator[Path]:
+def outside(tmp_path: Path) -> Path:
     (tmp_path / "file").write_text("before")
     return tmp_path
 

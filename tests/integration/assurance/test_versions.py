@@ -55,7 +55,7 @@ def _fails(*arguments: Any, **named: Any) -> Any:
 def test_a_row_that_cannot_be_installed_is_reported_as_such(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(installing.subprocess, "run", _fails)
+    monkeypatch.setattr(subprocess, "run", _fails)
     result = measuring.measure(_row(), Plan(), tmp_path, None)
     assert result["problem"].startswith("not installable: no solution")
     assert result["cells"] == []
@@ -68,7 +68,7 @@ def test_half_an_environment_is_not_used(tmp_path: Path, monkeypatch: pytest.Mon
     home = tmp_path / _row().slug
     home.mkdir()
     (home / "left over").touch()
-    monkeypatch.setattr(installing.subprocess, "run", _fails)
+    monkeypatch.setattr(subprocess, "run", _fails)
     with pytest.raises(NotInstallable):
         installing.install(_row(), tmp_path)
     assert not home.exists()

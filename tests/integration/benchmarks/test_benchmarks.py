@@ -31,6 +31,7 @@ from harness.benchmarks.benchmarks import (
 from harness.benchmarks.cases import bench_cases
 from harness.benchmarks.exhibit import Findings
 from harness.benchmarks.overhead import Isolation, JudgingTime, added
+from harness.flatbuffer import lstm_reader
 from harness.flatbuffer.lstm_reader import FoundLstm
 from harness.pipeline.cases import Case, Measured
 from harness.pipeline.selection import select
@@ -212,13 +213,16 @@ def test_a_wrong_model_of_the_growth_is_not_timed(
     benches: Benches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its proof is a comparison with the oracle: swapped gates break it."""
-    right = scaling.lstm_operators
+    right = lstm_reader.lstm_operators
 
     def swapped(content: bytes) -> list[FoundLstm]:
         (found,) = right(content)
         weights = found.parameters
         assert isinstance(weights, LstmWeights)
-        gates = Gates(*weights.recurrent_kernel[::-1])
+        i, f, c, o = weights.recurrent_kernel
+        assert c is not None
+        assert i is not None
+        gates = Gates(o, c, f, i)
         return [replace(found, parameters=replace(weights, recurrent_kernel=gates))]
 
     monkeypatch.setattr(scaling, "lstm_operators", swapped)

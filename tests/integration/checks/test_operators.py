@@ -138,7 +138,7 @@ def _examined(part: Part, runtime: Any, mismatches: int = 0) -> Examined:
     ],
 )
 def test_each_fault_is_blamed_on_its_leg(
-    changes: dict[str, float], mismatches: int, runtime: str, leg: str
+    changes: dict[str, Any], mismatches: int, runtime: str, leg: str
 ) -> None:
     part = _part(integer_model(6, **changes))
     found = blame(
@@ -212,6 +212,8 @@ def test_the_same_operator_counts_once_for_each_runtime() -> None:
 
 
 def test_every_operator_form_of_the_issue_is_a_subject() -> None:
-    forms = ("peephole", "cifg", "projection", "layer-norm", "time-major", "bidirectional-merged")
-    forms += ("full", "basic", "twenty-inputs", "initial-state", "int16x8", "int8-skipped-tanh")
+    forms = (
+        *("peephole", "cifg", "projection", "layer-norm", "time-major", "bidirectional-merged"),
+        *("full", "basic", "twenty-inputs", "initial-state", "int16x8", "int8-skipped-tanh"),
+    )
     assert not [form for form in forms if f"op-{form}" not in OPERATORS]

@@ -95,7 +95,7 @@ def _brute_force(model: Model, folder: Path, *sizes: int) -> list[int]:
     arrays |= {f"output/{k}": outputs[0] for k, outputs in enumerate(model.outputs)}
     np.savez(folder / "model.npz", **arrays)
     script = ROOT / "tests" / "support" / "brute_force_arena.py"
-    command = [sys.executable, script, folder / "model.npz", *map(str, sizes)]
+    command = [sys.executable, str(script), str(folder / "model.npz"), *map(str, sizes)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return [int(word) for word in done.stdout.split()]
 
@@ -234,5 +234,5 @@ def test_bits_are_compared_and_not_values(other: Any) -> None:
     one = np.array([1.0, np.nan], np.float32)
     assert same_bits([one], [one.copy()])
     assert not same_bits([one], [other])
-    assert not same_bits([np.float32([0.0])], [np.float32([-0.0])])
+    assert not same_bits([np.zeros(1, np.float32)], [-np.zeros(1, np.float32)])
     assert not same_bits([one], [])

@@ -16,7 +16,7 @@ from fixtures.recipes import RECIPES
 from fixtures.runtimes import RUNTIMES
 from fixtures.subjects import Subject
 from fixtures.variants import VARIANTS
-from harness.device import c_array, resources
+from harness.device import arena, c_array, resources
 from harness.device.arena import ArenaBench
 from harness.device.resources import Model, Timer, Unfit, device_folder, model_of
 from harness.pipeline.cases import Case
@@ -90,10 +90,12 @@ def test_without_a_compiler_the_array_is_said_to_be_untested(models: Path, tmp_p
 
 
 def test_a_compiler_that_was_named_has_to_be_there(models: Path, tmp_path: Path) -> None:
-    for arguments, environment in ((["--cxx", "absent++"], {}), ([], {"CXX": "absent++"})):
+    named: list[str] = ["--cxx", "absent++"]
+    for arguments, environment in ((named, {}), ([], {"CXX": "absent++"})):
         status, text, _ = _gate(
             tmp_path,
-            *("--tflite", models / "fused.tflite", *arguments),
+            *("--tflite", models / "fused.tflite"),
+            *arguments,
             environment=environment,
         )
         assert status == 4
@@ -191,7 +193,7 @@ def test_an_array_of_other_bytes_is_caught(
 def test_an_arena_that_is_off_by_one_step_is_caught(
     model: Model, arena_bench: ArenaBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: int
 ) -> None:
-    search = resources.smallest
+    search = arena.smallest
 
     def wrong(*arguments: Any) -> Any:
         found = search(*arguments)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fixtures.runtimes import RUNTIMES
 from harness.conversion.inspection import inspect
@@ -48,9 +50,9 @@ def made(prediction_models: Path) -> Path:
 
 @dataclass(frozen=True)
 class Flatbuffer:
-    data: np.ndarray
+    data: NDArray[Any]
     structure: Structure
-    samples: np.ndarray
+    samples: NDArray[Any]
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +80,10 @@ def flatbuffers(made: Path, servers: tuple[Server, Server]) -> dict[str, Flatbuf
 @pytest.fixture(scope="module")
 def diagnosed(
     flatbuffers: dict[str, Flatbuffer], servers: tuple[Server, Server]
-) -> Iterator[Callable[[str, np.ndarray], Diagnosis]]:
+) -> Iterator[Callable[[str, NDArray[Any]], Diagnosis]]:
     interpreters = Interpreters(*servers)
 
-    def of(kind: str, predictions: np.ndarray) -> Diagnosis:
+    def of(kind: str, predictions: NDArray[Any]) -> Diagnosis:
         model = flatbuffers[kind]
         return diagnose(
             [np.asarray(predictions, np.float64)],
@@ -213,7 +215,7 @@ def test_the_batch_axis_may_be_left_out(made: Path, flatbuffers: dict[str, Flatb
     ids=["count", "nan", "text", "objects"],
 )
 def test_predictions_that_cannot_be_used_are_refused(
-    flatbuffers: dict[str, Flatbuffer], tmp_path: Path, content: np.ndarray, message: str
+    flatbuffers: dict[str, Flatbuffer], tmp_path: Path, content: NDArray[Any], message: str
 ) -> None:
     path = tmp_path / "predictions.npy"
     np.save(path, content, allow_pickle=True)
@@ -225,7 +227,8 @@ def test_predictions_that_cannot_be_used_are_refused(
 def test_the_gate_names_the_fault_and_fails(made: Path, tmp_path: Path, cache: Path) -> None:
     def gate(predictions: str, *arguments: str) -> Run:
         return run_suites(
-            *("--tflite", made / "int8.tflite", "--predictions", made / predictions, *arguments),
+            *("--tflite", made / "int8.tflite", "--predictions", made / predictions),
+            *arguments,
             report=tmp_path,
             cache=cache,
             suites=("suites/test_predictions.py",),
@@ -242,7 +245,7 @@ def test_the_gate_names_the_fault_and_fails(made: Path, tmp_path: Path, cache: P
     assert "add --tflite and --inputs" in without.text
 
 
-def _answers(model: Flatbuffer, servers: tuple[Server, Server], runtime: str) -> np.ndarray:
+def _answers(model: Flatbuffer, servers: tuple[Server, Server], runtime: str) -> NDArray[Any]:
     interpreters = Interpreters(*servers)
     samples = to_runtime(model.structure, ["sensor"], {"sensor": model.samples})
     run = interpreters.run(RUNTIMES[runtime], model.data, model.structure, samples)

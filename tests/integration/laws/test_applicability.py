@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -97,8 +96,10 @@ def test_a_state_that_goes_on_is_what_streaming_asks_for(law_runner: LawRunner, 
         real = staticmethod(specimen.scripted.real)
 
         def run_script(self, script: Sequence[Action]) -> Trace:
-            anew = [[Reset(), a] if isinstance(a, Feed) else [a] for a in script]
-            return specimen.scripted.run_script(list(chain.from_iterable(anew)))
+            anew: list[Action] = []
+            for action in script:
+                anew += [Reset(), action] if isinstance(action, Feed) else [action]
+            return specimen.scripted.run_script(anew)
 
     broken = search(LAWS["carrying"], replace(specimen, scripted=Forgets()))
     assert not broken.result.agreed

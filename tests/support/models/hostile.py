@@ -16,7 +16,7 @@ from typing import Any
 
 def main(folder: Path) -> None:
     marker = str(folder.parent / "executed")
-    import h5py
+    import h5py  # type: ignore[import-untyped]
     import tensorflow as tf
 
     from harness.workers.remote.keras import safe_loading
@@ -86,8 +86,8 @@ def main(folder: Path) -> None:
     edited("operation.keras", operation)
     (folder / "hostile_module.py").write_text(f"open({marker!r}, 'w').close()\n")
 
-    class Writing(tf.Module):
-        @tf.function(input_signature=[tf.TensorSpec([1, 5, 3])])
+    class Writing(tf.Module):  # type: ignore[misc] # TensorFlow has no types
+        @tf.function(input_signature=[tf.TensorSpec([1, 5, 3])])  # type: ignore[untyped-decorator]
         def __call__(self, x: Any) -> Any:
             with tf.control_dependencies([tf.io.write_file(marker, "x")]):
                 return tf.identity(x)

@@ -13,7 +13,7 @@ from harness.flatbuffer.structure import Structure
 from harness.structure.findings import errors
 from harness.structure.fusion import failed_conditions, fusion_findings
 
-LSTM = {
+LSTM: dict[str, Any] = {
     "nodes": [
         {"name": "lstm", "class": "LSTM", "config": {"units": 4}, "inputs": ["x"]},
     ],
@@ -36,7 +36,7 @@ LSTM = {
 def test_each_argument_that_prevents_fusion_is_named(config: dict[str, Any], argument: str) -> None:
     document = copy.deepcopy(LSTM)
     assert failed_conditions(recurrent_layers(document)[0]) == ()
-    document["nodes"][0]["config"].update(config)  # type: ignore[attr-defined]
+    document["nodes"][0]["config"].update(config)
     (condition,) = failed_conditions(recurrent_layers(document)[0])
     assert condition.argument == argument
     assert condition.cure
@@ -46,7 +46,13 @@ def test_each_argument_that_prevents_fusion_is_named(config: dict[str, Any], arg
 
 
 def _tensor(name: str, shape: list[int], size: int = 0, **more: Any) -> dict[str, Any]:
-    plain = {"dtype": "float32", "scale": [], "zero_point": [], "axis": None, "variable": False}
+    plain: dict[str, Any] = {
+        "dtype": "float32",
+        "scale": [],
+        "zero_point": [],
+        "axis": None,
+        "variable": False,
+    }
     return {"name": name, "shape": shape, "signature": shape, "bytes": size, **plain, **more}
 
 
@@ -141,7 +147,7 @@ def test_an_open_batch_is_named() -> None:
 
 def test_a_loop_that_does_not_show_the_configurations_reason_is_another_model() -> None:
     model = copy.deepcopy(LSTM)
-    model["nodes"][0]["config"]["use_bias"] = False  # type: ignore[index]
+    model["nodes"][0]["config"]["use_bias"] = False
     assert _rules(_loop(), model) == ["not-fused", "fusion-contradicted"]
     document = _loop()
     document["subgraphs"][1]["tensors"][0]["bytes"] = 0
@@ -155,12 +161,12 @@ def test_a_graph_alone_tells_of_a_mask() -> None:
 
 def test_a_layer_that_is_fused_against_the_rule_is_an_error() -> None:
     model = copy.deepcopy(LSTM)
-    model["nodes"][0]["config"]["activation"] = "relu"  # type: ignore[index]
+    model["nodes"][0]["config"]["activation"] = "relu"
     found = errors(fusion_findings(model, Structure(_fused()), RECIPES["float32"]))
     assert [finding.rule for finding in found] == ["fusion-rule"]
 
 
 def test_a_fused_operator_of_no_layer_is_an_error() -> None:
     model = copy.deepcopy(LSTM)
-    model["nodes"][0]["config"]["units"] = 5  # type: ignore[index]
+    model["nodes"][0]["config"]["units"] = 5
     assert "fusion-unaccounted" in _rules(_fused(), model)

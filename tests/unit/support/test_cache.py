@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from harness.support.cache import Entry, Store, fingerprint
 
 KEY = {"subject": "sequences", "recipe": {"shapes": [[1, None, 28]]}}
-ARRAYS = {"tflite": np.arange(1000, dtype=np.uint8), "empty": np.empty((0, 3), np.float32)}
+ARRAYS: dict[str, NDArray[Any]] = {
+    "tflite": np.arange(1000, dtype=np.uint8),
+    "empty": np.empty((0, 3), np.float32),
+}
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -94,7 +95,7 @@ def test_a_scale_that_is_not_the_converters_is_named() -> None:
     weights = float_weights(4)
     x = np.random.default_rng(1).normal(size=(2, 2, 5, 3)).astype(np.float32)
     model = integer_lstm(weights, x, LstmOptions())
-    finer = model.input_kernel_scale._replace(f=model.input_kernel_scale.f * 1.00001)  # type: ignore[operator]
+    finer = model.input_kernel_scale._replace(f=model.input_kernel_scale.f * 1.00001)
     content = build(OperatorLstm(replace(model, input_kernel_scale=finer), 5, 2)).content
     (found,) = weight_findings(content, _keras(weights))
     assert "scale of the input kernel of the forget gate" in found.message
@@ -259,7 +260,7 @@ def _structure(content: bytes) -> Structure:
     )
 
 
-def _ranges(samples: dict[str, Array]) -> dict[str, tuple[float, float]]:
+def _ranges(samples: dict[str, Array]) -> Mapping[str, tuple[float, float]]:
     return calibrate(DOCUMENT, _keras(WEIGHTS), samples, final_cell=True)
 
 
