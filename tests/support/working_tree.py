@@ -7,7 +7,14 @@ import subprocess
 from pathlib import Path
 
 #: Where a user's runs and measurements go; environments of other versions are no run's.
-GENERATED = ("report", ".benchmarks", ".hypothesis", "mutants", "examples/digits/out", ".cache")
+GENERATED = (
+    "report",
+    ".benchmarks",
+    ".hypothesis/examples",
+    "mutants",
+    "examples/digits/out",
+    ".cache",
+)
 NOT_LOOKED_AT = ("versions",)
 
 Traces = dict[str, tuple[int, int]]

@@ -17,26 +17,19 @@ from fixtures.recipes import AS_CONVERTED, RECIPES
 from fixtures.runtimes import ARENA_BYTES, RUNTIMES
 from fixtures.subjects import Subject
 from fixtures.variants import VARIANTS
-from harness.benchmarks import callgrind, exhibit
+from harness.benchmarks import callgrind
 from harness.benchmarks import growth as scaling
 from harness.benchmarks.benchmarks import (
     MOST_SECONDS,
     BenchCase,
     Benches,
-    Figure,
-    Machine,
     NotTimed,
     timed_of,
 )
-from harness.benchmarks.cases import bench_cases
-from harness.benchmarks.exhibit import Findings
-from harness.benchmarks.overhead import Isolation, JudgingTime, added
 from harness.flatbuffer import lstm_reader
 from harness.flatbuffer.lstm_reader import FoundLstm
 from harness.pipeline.cases import Case, Measured
-from harness.pipeline.selection import select
 from harness.pipeline.settings import Settings
-from harness.report import exhibits
 from harness.session.session import Session
 from harness.support.project import ROOT
 from harness.workers.answers import Answer
@@ -236,26 +229,11 @@ def test_growth_is_that_of_the_arithmetic(benches: Benches) -> None:
     assert [figure.macs for figure in growth.figures] == [n * 80 * 48 for n in (10, 40, 160)]
 
 
-def test_an_exponent_is_that_of_the_upper_half() -> None:
-    x = [1, 2, 4, 8, 16, 32]
-    assert scaling.exponent(x, [5, 5, 5, 64, 256, 1024]) == pytest.approx(2)
-    assert scaling.exponent(x, [3 + 2 * n for n in x]) == pytest.approx(1, abs=0.15)
-
-
 def test_the_work_of_an_invoke(benches: Benches) -> None:
     content, x = scaling.model("int8", steps=7, units=6, batch=3)
     found = benches.work(content)
     assert found.macs == 7 * 3 * 4 * 6 * (28 + 6)
     assert found.bytes >= 4 * 6 * (28 + 6) + x[0].nbytes
-
-
-def test_no_benchmark_is_registered_not_to_agree() -> None:
-    cases = bench_cases(select())
-    names = [case.id for case in cases]
-    assert len(names) == len(set(names)) > 60
-    assert "digits/float32/tflite-2-threads/steady" in names
-    assert "digits/int16x8-rewritten/tflm/steady" in names
-    assert not any(name.startswith("digits/dynamic-range/tflm") for name in names)
 
 
 @pytest.mark.skipif(not callgrind.available(), reason="no valgrind here")
@@ -264,24 +242,3 @@ def test_counted_instructions_repeat() -> None:
     first, second = (callgrind.count("one", content, [x[0]], None) for _ in range(2))
     assert first.per_invoke == pytest.approx(second.per_invoke, rel=0.001)
     assert first.per_invoke > 4 * 4 * 6 * 34  # more than one for each multiply-accumulate
-
-
-def test_the_exhibit_shows_what_was_measured(tmp_path: Path) -> None:
-    figure = Figure("a/float32/tflite/steady", 3e-5, 2e-5, False, 60, 1000, 0.1)
-    findings = Findings(
-        figures=[figure],
-        isolations=[Isolation("a", 1.04e-2, 1e-2, 1.1e-2, 1e-2)],
-        judged=JudgingTime((1, 2, 3, 4), (0.1, 0.2, 0.3, 0.4)),
-        instructions=[callgrind.Instructions("a", 1000, 500)],
-        machine=Machine(5e10, 1e10),
-    )
-    shown = exhibit.exhibit(findings)
-    exhibits.write(shown, tmp_path)
-    assert exhibits.read(tmp_path) == [shown]
-    text = "\n".join(exhibit.lines(shown, 80))
-    for part in ("a/float32/tflite/steady", "1.5", "60      no", "+4.0%", "1000"):
-        assert part in text
-    assert added(findings.isolations) == pytest.approx(0.04)
-    assert findings.judged is not None
-    assert round(findings.judged.exponent) == 1
-    assert not Findings()

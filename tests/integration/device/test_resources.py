@@ -18,9 +18,8 @@ from fixtures.subjects import Subject
 from fixtures.variants import VARIANTS
 from harness.device import arena, c_array, resources
 from harness.device.arena import ArenaBench
-from harness.device.resources import Model, Timer, Unfit, device_folder, model_of
+from harness.device.resources import Model, Timer, Unfit, model_of
 from harness.pipeline.cases import Case
-from harness.pipeline.selection import select
 from harness.report import exhibits
 from harness.session.session import Session
 from harness.support.cache import Store
@@ -133,14 +132,6 @@ def test_other_runtimes_have_no_such_case(models: Path, tmp_path: Path) -> None:
     assert not stale.exists()
 
 
-def test_the_catalogue_is_measured_by_one_recipe_for_each_arithmetic() -> None:
-    recipes = {case.recipe.name for case in select().resources()}
-    assert recipes == {"float32", "int8", "int16x8-rewritten"}
-    asked = select(recipes=["dynamic-range"]).resources()
-    assert {case.recipe.name for case in asked} == {"dynamic-range"}
-    assert select(runtimes=["tflite"]).resources() == []
-
-
 @pytest.fixture(scope="module")
 def model(session: Session) -> Model:
     subject = Subject("last", "catalogue", variant=VARIANTS["last"])
@@ -218,9 +209,3 @@ def test_a_folder_that_cannot_be_written_is_named(
     (tmp_path / "device").write_text("a file where a folder should be")
     with pytest.raises(Unfit, match="could not be written"):
         _measure(model, arena_bench, tmp_path)
-
-
-@pytest.mark.parametrize("name", ["..", ".", "a/b", "../../x", "", "ü \\ *"])
-def test_no_name_leaves_the_folder_of_the_report(tmp_path: Path, name: str) -> None:
-    found = device_folder(tmp_path, name, "int8").resolve()
-    assert found.parent.parent == (tmp_path / "device").resolve()

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 import sys
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from fixtures.runtimes import RUNTIMES
-from harness.conversion.converter import Converter
-from harness.support.cache import Store
-from harness.support.project import ROOT
 from harness.support.time_accounting import Account
 from harness.workers import environments
 from harness.workers.answers import WorkerUnavailable
 from harness.workers.environments import Elsewhere, Environment, started
-from harness.workers.remote import serve, wire
+from harness.workers.remote import wire
 from tests.support.runs import run_suites
 
-WORKERS = ROOT / "fixtures" / "workers"
 OTHER_VERSION = f"protocol version {wire.VERSION + 1}, expected {wire.VERSION}"
 
 
@@ -61,13 +52,6 @@ def other_protocol(tmp_path: Path) -> Path:
     )
 
 
-def test_a_missing_file_is_named_with_what_was_expected() -> None:
-    with pytest.raises(ValueError, match=r"--converter-python /nowhere/python: no such file; exp"):
-        environments.converter(Path("/nowhere/python"), ())
-    with pytest.raises(ValueError, match="expected a Python with NumPy and tflite-micro"):
-        environments.runtimes(["tflm@old=/nowhere/python"])
-
-
 def test_a_python_without_the_package_is_named(bare: Path, numpy_only: Path) -> None:
     with pytest.raises(ValueError, match=r"its Python 3\.\d+\.\d+ has no tensorflow; expected a"):
         environments.converter(numpy_only, ())
@@ -102,12 +86,6 @@ def test_another_protocol_is_named_with_both_versions(other_protocol: Path) -> N
         started("--converter-python", server)
 
 
-@pytest.mark.parametrize("entry", ["tflm=/x", "tflm@=/x", "keras@old=/x", "tflm@old", "@old=/x"])
-def test_a_runtime_is_given_as_name_label_and_path(entry: str) -> None:
-    with pytest.raises(ValueError, match=r"expected NAME(@LABEL)?=PATH"):
-        environments.runtimes([entry])
-
-
 def test_a_runtime_elsewhere_is_the_same_runtime_under_another_name() -> None:
     (found,) = environments.runtimes([f"tflm@same={sys.executable}"])
     assert (found.name, found.base, found.kind) == ("tflm@same", "tflm", "tflm")
@@ -116,33 +94,11 @@ def test_a_runtime_elsewhere_is_the_same_runtime_under_another_name() -> None:
         environments.runtimes([f"tflm@same={sys.executable}"] * 2)
 
 
-def test_variables_are_for_another_python_only() -> None:
-    with pytest.raises(ValueError, match="add --converter-python"):
-        environments.converter(None, ["TF_USE_LEGACY_KERAS=1"])
-    with pytest.raises(ValueError, match="expected NAME=VALUE"):
-        environments.converter(Path(sys.executable), ["TF_USE_LEGACY_KERAS"])
-
-
 def test_runtimes_of_one_python_share_its_server() -> None:
     elsewhere = Elsewhere(Account())
     a, b = environments.runtimes([f"tflite@a={sys.executable}", f"tflite@b={sys.executable}"])
     assert elsewhere.server(a) is elsewhere.server(b)
     assert set(elsewhere.versions()) == {"tflite@a", "tflite@b"}
-
-
-def test_the_key_of_a_conversion_has_the_converters_versions_and_variables() -> None:
-    def versions(tensorflow: str, **variables: str) -> Any:
-        server: Any = SimpleNamespace(
-            python="/elsewhere/python",
-            start=lambda: None,
-            environment={"tensorflow": tensorflow, "keras": "3.0.0", "numpy": "2.0.0"},
-            variables=variables,
-        )
-        converter = Converter(server, server, Store(None), Account())
-        return json.dumps(converter._versions, sort_keys=True)
-
-    keys = {versions("2.19.1"), versions("2.21.0"), versions("2.21.0", TF_USE_LEGACY_KERAS="1")}
-    assert len(keys) == 3
 
 
 @pytest.mark.parametrize(
@@ -194,37 +150,3 @@ def test_a_runtime_elsewhere_runs_and_the_report_names_its_versions(
 
 
 # What runs in another Python ----------------------------------------------------------------
-
-
-def _modules() -> list[Path]:
-    # The client is the harness's side, and the reader reads flatbuffers with the harness's code.
-    ours = ("client.py", "reader_ops.py")
-    return [path for path in sorted(WORKERS.glob("*.py")) if path.name not in ours]
-
-
-@pytest.mark.parametrize("path", _modules(), ids=lambda path: path.stem)
-def test_worker_code_is_for_python_3_7_numpy_and_its_package(path: Path) -> None:
-    tree = ast.parse(path.read_text(), feature_version=(3, 7))
-    packages = {"tensorflow", "keras", "h5py", "tflite_micro", "ai_edge_litert"}
-    allowed = {"harness.workers", "numpy", *packages}
-    standard = set(sys.stdlib_module_names)
-    for node in ast.walk(tree):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-        for name in names:
-            known = name.split(".")[0] in standard or any(
-                name == each or name.startswith(f"{each}.") for each in allowed
-            )
-            assert known, f"{path.name} imports {name}"
-    assert "recv_fds" not in path.read_text() or path.name == "serve.py"
-
-
-def test_every_native_runtime_has_workers_for_models_operators_and_scripts() -> None:
-    for runtime in RUNTIMES.values():
-        if runtime.kind != "keras":
-            kinds = {f"{runtime.kind}{suffix}" for suffix in ("", "-tensors", "-script")}
-            assert kinds <= set(serve.KINDS)
-            assert runtime.kind in environments.PACKAGES
