@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from harness.assurance.certificate.fault import judge
 from harness.assurance.certificate.readings import InjectionBench
 from harness.checks import structure
 from harness.diagnosis import causes
+from harness.pipeline.settings import Settings
 from harness.structure.findings import Finding
 from tests.unit.assurance.test_certificate import FAULTS
 
