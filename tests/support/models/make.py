@@ -1,7 +1,7 @@
 """Write the models of some parts, each below FOLDER, in one process that imports TensorFlow once.
 
 Usage: python -m tests.support.models.make FOLDER PART... The file PART.done says that one is
-complete.
+complete, the file `failed` that no more will come.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ def main(folder: Path, *parts: str) -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import tensorflow as tf
 
-    for part in parts:
-        tf.keras.backend.clear_session()
-        (folder / part).mkdir()
-        import_module(f"tests.support.models.{part}").main(folder / part)
-        (folder / f"{part}.done").touch()
+    try:
+        for part in parts:
+            tf.keras.backend.clear_session()
+            (folder / part).mkdir()
+            import_module(f"tests.support.models.{part}").main(folder / part)
+            (folder / f"{part}.done").touch()
+    except BaseException:
+        (folder / "failed").touch()
+        raise
 
 
 if __name__ == "__main__":
