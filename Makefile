@@ -1,5 +1,6 @@
 # make conformance   set up, run every variant × recipe × runtime, gate a real model
-# make test          set up, lint, types, the harness's own tests
+# make quick         set up, lint, types, layers, the unit tests: in less than a minute
+# make test          the same, and all of the harness's own tests
 # make fuzz          corrupt 10,080 flatbuffers: all runtimes, the reader, the gate (half an hour)
 # make certify       every check is seen to kill its faults; make certificate rewrites the table
 # make versions      measure which TensorFlow, Keras and runtime versions work (ROWS="2.19 tf_keras")
@@ -20,7 +21,7 @@ ARGS ?=
 DIGITS := examples/digits/out
 SHORT := last/ or sequences/ or bidirectional-concat/ or gru/ or digits/
 
-.PHONY: help conformance conformance-short test fuzz certify certificate mutants matrix versions ophint \
+.PHONY: help conformance conformance-short check quick test fuzz certify certificate mutants matrix versions ophint \
 	lock clean
 
 help:
@@ -36,11 +37,17 @@ conformance-short: .venv/.run
 	$(BIN)/python -m pytest suites/ -q -k "$(SHORT)" --report report/short $(ARGS)
 	$(BIN)/python -m examples.digits
 
-test: .venv/.dev
+# Lint, types and layers.
+check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
+
+quick: check
+	$(BIN)/python -m pytest tests/unit -q -n 2 $(ARGS)
+
+test: check
 	$(BIN)/python -m pytest tests/ -ra -n 2 $(ARGS)
 
 # Every kind of corruption, in turn, of every base: 240 times. ARGS="--count N --seed N" for others.

@@ -175,7 +175,9 @@ def tests_of(session: Examination, limit: int) -> Reach:
             reach[function].append(name)
     # And all of them one after the other, as a mutant that survives has them.
     if not broken:
-        alone = Forks(1, lambda _: session.passes(sorted(found.seconds, key=found.seconds.get)))
+        alone = Forks(
+            1, lambda _: session.passes(sorted(found.seconds, key=lambda name: found.seconds[name]))
+        )
         for _, code, told, _ in alone.run(["all"]):
             broken += [told or f"all together: {code}"] if told or code else []
     if broken:

@@ -13,7 +13,7 @@ import numpy as np
 
 from reference.arithmetic import activations
 from reference.budgets.float_lstm import float_budget
-from reference.budgets.monte_carlo import budgets, calibrate
+from reference.budgets.monte_carlo import Scheme, budgets, calibrate
 from reference.budgets.quantised_lstm import ideal_run, kernel_budget
 from reference.lstm.float64 import LstmOptions, LstmState
 from reference.lstm.integer import lstm_integer
@@ -23,7 +23,7 @@ from tests.support.recorded_models import integer_operators
 from tests.support.reference_models import float_weights, integer_input, integer_model
 
 FOLDER = Path(__file__).parent / "golden"
-SCHEMES = ("float32", "float16", "dynamic-range", "int8", "int16x8")
+SCHEMES: tuple[Scheme, ...] = ("float32", "float16", "dynamic-range", "int8", "int16x8")
 #: Networks whose budgets are on record: every layer in one of them.
 BUDGETED = (
     *("golden-sequences", "golden-digits", "golden-gru", "golden-simple-rnn", "golden-embedding"),
@@ -57,13 +57,13 @@ def of_network(name: str) -> Figures:
     """Budgets under every scheme, and the ranges that calibration finds."""
     document, weights, inputs = records()[0][name], part(name, "weight"), part(name, "input")
     found: Figures = {}
-    kinds: tuple[tuple[str, dict[str, bool]], ...] = (
+    kinds: tuple[tuple[str, dict[str, Any]], ...] = (
         ("carried", {}),
         ("fresh", {"carry_state": False}),
         ("final", {"final_cell": True}),
     )
     for title, options in kinds:
-        ranges = calibrate(document, weights, inputs, **options)  # type: ignore[arg-type]
+        ranges = calibrate(document, weights, inputs, **options)
         for tensor, ends in ranges.items():
             found[f"{title}/{tensor}"] = [float(end) for end in ends]
     ranges = calibrate(document, weights, inputs)

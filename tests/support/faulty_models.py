@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -141,23 +142,32 @@ class Lstm:
 
     def step(self, x: Array) -> Array:
         skipped = (x == 0).all(axis=1) if self.masked else np.zeros(len(x), bool)
-        i, f, candidate, o = (self.gate(k, x) for k in range(4))
-        cell = sigmoid(f) * self.cell + sigmoid(i) * np.tanh(candidate)
+        gates = self.gates(x)
+        i, f, o = sigmoid(gates[[0, 1, 3]])
+        cell = f * self.cell + i * np.tanh(gates[2])
         if self.cell_clip:
             cell = np.clip(cell, -self.cell_clip, self.cell_clip)
-        hidden = sigmoid(o) * np.tanh(cell)
+        hidden = o * np.tanh(cell)
         self.cell = np.where(skipped[:, None], self.cell, cell)
         self.hidden = np.where(skipped[:, None], self.hidden, hidden)
         return self.hidden.copy()
 
-    def gate(self, k: int, x: Array) -> Array:
-        w = self.weights
-        kernel, recurrent, bias = w.input_kernel[k], w.recurrent_kernel[k], w.bias[k]
-        assert kernel is not None
-        assert recurrent is not None
+    def gates(self, x: Array) -> Array:
+        """[4, batch, units]: what goes into the activations of i, f, candidate and o."""
+        kernel, recurrent, bias = self.stacked
         # Not a matrix product: its sums would depend on the number of rows.
-        from_input = (x.astype(np.float64)[:, None] * kernel).sum(axis=2)
-        return np.asarray(from_input + (self.hidden[:, None] * recurrent).sum(axis=2) + bias)
+        from_input = (x.astype(np.float64)[:, None] * kernel).sum(axis=-1)
+        return np.asarray(from_input + (self.hidden[:, None] * recurrent).sum(axis=-1) + bias)
+
+    @cached_property
+    def stacked(self) -> tuple[Array, Array, Array]:
+        """All gates' weights: [4, 1, units, features], [4, 1, units, units], [4, 1, units]."""
+        w = self.weights
+        kernel, recurrent, bias = (
+            np.stack([part for part in parts if part is not None])[:, None]
+            for parts in (w.input_kernel, w.recurrent_kernel, w.bias)
+        )
+        return kernel, recurrent, bias
 
 
 # Faults -------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,8 @@ SAMPLES = 2
 def keras(heavy: Server, light: Server) -> None:
     """Weights, inputs and outputs of every network."""
     converter = Converter(heavy, light, Store(None), Account())
-    arrays, documents = {}, {}
+    arrays: dict[str, Any] = {}
+    documents: dict[str, Any] = {}
     for name, variant in networks().items():
         subject = Subject(name, "catalogue", variant=variant)
         inputs = stimuli.for_variant(variant, 1, SAMPLES, "stimulus")
@@ -56,7 +58,7 @@ def keras(heavy: Server, light: Server) -> None:
 def integers(heavy: Server, light: Server) -> None:
     """Outputs and final states of every integer operator on its runtimes."""
     runtimes = OperatorRuntimes(heavy, light)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, (model, on) in integer_operators().items():
         x = integer_input(1, model, batch=3, time=7)
         batch, time = (x.shape[1], x.shape[0]) if model.time_major else x.shape[:2]

@@ -169,7 +169,7 @@ def networks() -> dict[str, Variant]:
 
 def _wide(model: IntegerLstm) -> IntegerLstm:
     """int16 activations: a zero point of 0 everywhere, int64 biases."""
-    bias = Gates(*(None if b is None else b.astype(np.int64) for b in model.bias))
+    bias = model.bias.as_type(np.int64)
     return replace(
         model,
         activation_dtype="int16",

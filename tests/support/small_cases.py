@@ -113,12 +113,11 @@ def _examined(
 ) -> Examined:
     inputs = dict(zip([t.index for t in of_model.inputs], encoded, strict=True))
     wanted = [k for k in read_by_lstms(content) if k not in inputs]
-    sizes = [(k, list(array.shape[1:])) for k, array in inputs.items()]
     if wanted:
         exposed = exposing(content, wanted)
         found = (
             Runtimes()
-            .run(RUNTIMES["tflite"], exposed, encoded, len(wanted), Limits(), sizes)
+            .run(RUNTIMES["tflite"], exposed, encoded, len(wanted), Limits(), resize=True)
             .outputs
         )
         inputs |= dict(zip(wanted, found, strict=True))

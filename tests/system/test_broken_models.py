@@ -6,8 +6,6 @@ The Keras model is what it should be; somebody's flatbuffer of it is not.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.support.project import ROOT
 from harness.weights.audit import audit
 from harness.weights.layer_alignment import align
 from tests.support import breaking
+from tests.support.runs import run_suites
 
 #: file -> blame, a part of the cause, where it starts (empty: parity alone need not see it)
 FAULTS = {
@@ -72,17 +70,15 @@ FAULTS = {
 
 
 @dataclass(frozen=True)
-class Run:
+class Told:
     text: str
     page: str
     cases: dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("broken")
-    script = ROOT / "tests" / "support" / "make_gate_models.py"
-    subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
+def made(broken_models: Path) -> Path:
+    folder = broken_models
     for base in ("float32", "int8"):
         content = (folder / f"{base}.tflite").read_bytes()
         for damage in (
@@ -96,27 +92,26 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ran(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def ran(made: Path, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Told:
     out = tmp_path_factory.mktemp("report")
     paths = [path for path in sorted(made.glob("*.tflite")) if path.stem != "quiet"]
     files = [word for path in paths for word in ("--tflite", str(path))]
-    command = [
-        *(sys.executable, "-m", "pytest", "suites/test_parity.py", "suites/test_structure.py"),
-        *("-q", "-p", "no:cacheprovider", "--cache", str(tmp_path_factory.mktemp("cache"))),
-        *("--report", str(out), "--model", str(made / "my.keras"), *files),
-        *("--inputs", str(made / "samples.npz"), "--recipe", "float32"),
+    found = run_suites(
+        *("--model", made / "my.keras"),
+        *files,
+        *("--inputs", made / "samples.npz", "--recipe", "float32"),
         *("--runtime", "tflite", "--runtime", "tflm"),
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 1, done.stdout + done.stderr
-    document = json.loads((out / "conformance.json").read_text())
-    page = (out / "index.html").read_text()
-    return Run(done.stdout, page, {case["id"]: case for case in document["cases"]})
+        report=out,
+        cache=cache,
+        suites=("suites/test_parity.py", "suites/test_structure.py"),
+    )
+    assert found.status == 1, found.text
+    return Told(found.text, (out / "index.html").read_text(), found.cases)
 
 
 @pytest.mark.parametrize("runtime", ["tflite", "tflm"])
 @pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault[0]])
-def test_the_cause_is_named_in_each(ran: Run, name: str, runtime: str) -> None:
+def test_the_cause_is_named_in_each(ran: Told, name: str, runtime: str) -> None:
     leg, cause, start = FAULTS[name]
     case = ran.cases[f"test_parity[{name}.tflite/as-converted/{runtime}]"]
     assert case["outcome"] == "diverged"
@@ -135,19 +130,19 @@ def test_the_cause_is_named_in_each(ran: Run, name: str, runtime: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in FAULTS if name not in ("narrow", "wide")])
-def test_the_structure_suite_names_it_whether_or_not_numbers_show_it(ran: Run, name: str) -> None:
+def test_the_structure_suite_names_it_whether_or_not_numbers_show_it(ran: Told, name: str) -> None:
     case = ran.cases[f"test_structure[{name}.tflite/as-converted]"]
     assert case["verdict"] == "failed"
     assert FAULTS[name][1] in case["message"]
 
 
 @pytest.mark.parametrize("name", ["float32", "int8"])
-def test_the_healthy_conversion_passes(ran: Run, name: str) -> None:
+def test_the_healthy_conversion_passes(ran: Told, name: str) -> None:
     cases = [case for case in ran.cases.values() if case["subject"] == f"{name}.tflite"]
     assert {case["verdict"] for case in cases} == {"agreed"}
 
 
-def test_inside_an_lstm_every_gate_of_the_step_is_shown(ran: Run) -> None:
+def test_inside_an_lstm_every_gate_of_the_step_is_shown(ran: Told) -> None:
     case = ran.cases["test_parity[float32-one_weight.tflite/as-converted/tflm]"]
     gates = case["first_divergence"]["gates"]
     names = ["input gate", "forget gate", "candidate", "output gate", "cell state", "hidden state"]
@@ -158,27 +153,29 @@ def test_inside_an_lstm_every_gate_of_the_step_is_shown(ran: Run) -> None:
     assert errors[0] < 1e-6 < errors[1] < errors[-1]
 
 
-def test_the_rerun_command_names_this_file_alone(ran: Run) -> None:
+def test_the_rerun_command_names_this_file_alone(ran: Told) -> None:
     case = ran.cases["test_parity[narrow.tflite/as-converted/tflm]"]
     assert case["rerun"].count("--tflite") == 1
     assert "narrow.tflite" in case["rerun"]
 
 
-def test_without_the_keras_model_it_is_where_the_runtimes_part(made: Path, tmp_path: Path) -> None:
-    command = [
-        *(sys.executable, "-m", "pytest", "suites/test_parity.py", "-q", "-p", "no:cacheprovider"),
-        *("--cache", str(tmp_path / "cache"), "--report", str(tmp_path / "report")),
-        *("--tflite", str(made / "quiet.tflite"), "--runtime", "tflm"),
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 1, done.stdout + done.stderr
-    (case,) = json.loads((tmp_path / "report" / "conformance.json").read_text())["cases"]
+def test_without_the_keras_model_it_is_where_the_runtimes_part(
+    made: Path, tmp_path: Path, cache: Path
+) -> None:
+    found = run_suites(
+        *("--tflite", made / "quiet.tflite", "--runtime", "tflm"),
+        report=tmp_path / "report",
+        cache=cache,
+        suites=("suites/test_parity.py",),
+    )
+    assert found.status == 1, found.text
+    (case,) = found.cases.values()
     divergence = case["first_divergence"]
     assert "cell scale 2^-" in case["message"]
     first = next(row for row in divergence["tensors"] if row["leaves"])
     assert first["operator"] == "UNIDIRECTIONAL_SEQUENCE_LSTM"
     assert f"tensor '{first['tensor']}'" in divergence["text"]
-    assert divergence["text"] in done.stdout
+    assert divergence["text"] in found.text
 
 
 def _document() -> dict[str, Any]:

@@ -54,7 +54,7 @@ def _value(text: str, inputs: dict[str, str]) -> str:
             return str(ROOT)
         name = expression.removeprefix("inputs.")
         assert name in ACTION["inputs"], expression
-        return inputs.get(name, ACTION["inputs"][name]["default"])
+        return inputs.get(name, str(ACTION["inputs"][name]["default"]))
 
     return re.sub(r"\$\{\{(.*?)\}\}", replaced, text)
 

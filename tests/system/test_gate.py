@@ -11,10 +11,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,38 +21,24 @@ import pytest
 
 from harness.support.project import ROOT
 from tests.support.interrupting import hear_ctrl_c
+from tests.support.runs import Run, command, run_suites
 
 
-@dataclass(frozen=True)
-class Gate:
-    """How one run ended: exit status, what it printed, and its report (None if there is none)."""
-
-    status: int
-    text: str
-    report: dict[str, Any] | None
+class Gate(Run):
+    """How a run of the gate ended."""
 
     def case(self, ending: str) -> dict[str, Any]:
-        assert self.report is not None, self.text
         suites = ("test_conversion", "test_parity")
-        cases = [case for case in self.report["cases"] if case["suite"] in suites]
+        cases = [case for case in self.cases.values() if case["suite"] in suites]
         (found,) = [case for case in cases if case["id"].endswith(ending + "]")]
         return dict(found)
 
 
 @pytest.fixture(scope="session")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Gate]:
-    cache = tmp_path_factory.mktemp("cache")
-
+def gate(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Callable[..., Gate]:
     def run(*arguments: str | Path) -> Gate:
-        out = tmp_path_factory.mktemp("report")
-        command = [
-            *(sys.executable, "-m", "pytest", "suites/", "-q", "-p", "no:cacheprovider"),
-            *("--cache", str(cache), "--report", str(out), *map(str, arguments)),
-        ]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-        path = out / "conformance.json"
-        report = json.loads(path.read_text()) if path.exists() else None
-        return Gate(done.returncode, done.stdout + done.stderr, report)
+        found = run_suites(*arguments, report=tmp_path_factory.mktemp("report"), cache=cache)
+        return Gate(found.status, found.text, found.folder)
 
     return run
 
@@ -67,7 +51,6 @@ def test_a_healthy_model_passes_with_everything_executed(
         *("--recipe", "float32", "--recipe", "int8"),
     )
     assert found.status == 0, found.text
-    assert found.report is not None
     totals = found.report["totals"]
     assert totals["expected"] == totals["executed"] == totals["agreed"] == 33
     assert len(found.report["inapplicable"]) == 14
@@ -216,7 +199,6 @@ def test_inputs_of_a_wrong_shape_are_named_and_reported(
     )
     assert found.status == 1
     assert "input 'sensor' expects samples of shape [N, 5, 3]; found [6, 4, 3]" in found.text
-    assert found.report is not None
     assert found.report["totals"]["failed"] == found.report["totals"]["expected"]
 
 
@@ -242,14 +224,10 @@ def test_a_file_that_is_no_keras_model_is_refused(
     assert found.case("small.h5/float32/tflm")["outcome"] == "agreed"
 
 
-def _start(models: Path, out: Path, cache: Path) -> subprocess.Popen[str]:
-    command = [
-        *(sys.executable, "-m", "pytest", "suites/", "-q", "--no-cache", "--jobs", "1"),
-        *("--model", str(models / "small.h5"), "--model", str(models / "gru.keras")),
-        *("--recipe", "float32", "--report", str(out), "--cache", str(cache)),
-    ]
+def _start(models: Path, out: Path) -> subprocess.Popen[str]:
+    two = ("--model", models / "small.h5", "--model", models / "gru.keras")
     return subprocess.Popen(
-        command,
+        command(*two, "--recipe", "float32", "--jobs", "1", report=out, cache=None),
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -284,7 +262,7 @@ def _wait_for_worker(process: subprocess.Popen[str]) -> psutil.Process:
 def test_a_worker_killed_from_outside_loses_one_conversion_at_most(
     models: Path, tmp_path: Path
 ) -> None:
-    process = _start(models, tmp_path / "report", tmp_path / "cache")
+    process = _start(models, tmp_path / "report")
     _wait_for_worker(process).kill()
     text = process.communicate(timeout=200)[0]
     report = json.loads((tmp_path / "report" / "conformance.json").read_text())
@@ -296,7 +274,7 @@ def test_a_worker_killed_from_outside_loses_one_conversion_at_most(
 
 
 def test_ctrl_c_leaves_a_report_and_no_processes(models: Path, tmp_path: Path) -> None:
-    process = _start(models, tmp_path / "report", tmp_path / "cache")
+    process = _start(models, tmp_path / "report")
     _wait_for_worker(process)
     started = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, signal.SIGINT)
@@ -314,8 +292,6 @@ def test_parallel_processes_give_the_same_report(gate: Callable[..., Gate], mode
     arguments = ("--model", models / "small.h5", "--recipe", "float32", "--recipe", "int8")
     alone, together = gate(*arguments), gate(*arguments, "-n", "2")
     assert alone.status == together.status == 0, together.text
-    assert alone.report is not None
-    assert together.report is not None
     assert alone.report["totals"] == together.report["totals"]
     for one, other in zip(alone.report["cases"], together.report["cases"], strict=True):
         same = ("id", "phase", "outcome", "verdict", "error", "budget", "values")

@@ -6,34 +6,30 @@ import copy
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.comparison import overrides
 from harness.report import document as report
-from harness.report.baseline import Baseline, why_worse
 from harness.report.merge import merge
 from harness.support.project import ROOT
-from tests.unit.report.test_document import CASE
+from tests.support.runs import Run, run_suites
 
 README = (ROOT / "README.md").read_text()
 
 
-@dataclass(frozen=True)
-class Run:
-    status: int
-    text: str
-    report: dict[str, Any]
-    summary: str
+class Project(Run):
+    """How a bare run in the repository ended."""
 
-    def cases(self, suite: str) -> list[dict[str, Any]]:
-        return [case for case in self.report["cases"] if case["suite"] == suite]
+    @property
+    def summary(self) -> str:
+        """Of the job, as GitHub would show it."""
+        return (self.folder / "summary.md").read_text()
+
+    def of_suite(self, suite: str) -> list[dict[str, Any]]:
+        return [case for case in self.cases.values() if case["suite"] == suite]
 
 
 @pytest.fixture(scope="module")
@@ -49,31 +45,26 @@ def repository(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
-    cache = tmp_path_factory.mktemp("cache")
-
-    def ran(*arguments: str) -> Run:
-        summary = tmp_path_factory.mktemp("summary") / "summary.md"
+def run(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, cache: Path
+) -> Callable[..., Project]:
+    def ran(*arguments: str) -> Project:
         out = tmp_path_factory.mktemp("report")
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        done = subprocess.run(
-            [*command, f"--cache={cache}", f"--report={out}", *arguments],
+        found = run_suites(
+            *arguments,
+            report=out,
+            cache=cache,
+            suites=(),
             cwd=repository,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env={**os.environ, "GITHUB_STEP_SUMMARY": str(summary)},
+            env={**os.environ, "GITHUB_STEP_SUMMARY": str(out / "summary.md")},
         )
-        path = out / "conformance.json"
-        found = json.loads(path.read_text()) if path.exists() else {}
-        text = done.stdout + done.stderr
-        return Run(done.returncode, text, found, summary.read_text() if found else "")
+        return Project(found.status, found.text, found.folder)
 
     return ran
 
 
 def test_bare_pytest_gates_the_model_of_a_five_line_configuration(
-    run: Callable[..., Run], repository: Path
+    run: Callable[..., Project], repository: Path
 ) -> None:
     lines = (repository / "pyproject.toml").read_text().strip().splitlines()
     assert len(lines) == 1 + 5
@@ -82,9 +73,9 @@ def test_bare_pytest_gates_the_model_of_a_five_line_configuration(
     totals = found.report["totals"]
     assert totals["expected"] == totals["agreed"] == totals["executed"] > 15
     assert {case["subject"] for case in found.report["cases"]} == {"model.keras"}
-    assert {case["recipe"] for case in found.cases("test_parity")} == {"float32", "int8"}
+    assert {case["recipe"] for case in found.of_suite("test_parity")} == {"float32", "int8"}
     assert found.summary.startswith("## ✅ LSTM conformance")
-    native = [c for c in found.cases("test_parity") if c["runtime"] != "keras"]
+    native = [c for c in found.of_suite("test_parity") if c["runtime"] != "keras"]
     for case in native:
         assert found.report["flatbuffers"][case["flatbuffer"]]["bytes"] > 1000
         assert sum(case["histogram"]["counts"].values()) == case["values"]
@@ -92,19 +83,19 @@ def test_bare_pytest_gates_the_model_of_a_five_line_configuration(
     assert units == {"float32": "budget", "int8": "steps"}
 
 
-def test_the_command_line_wins(run: Callable[..., Run]) -> None:
+def test_the_command_line_wins(run: Callable[..., Project]) -> None:
     found = run("--recipe=float32", "--runtime=tflm", "-k", "parity")
     assert found.status == 0, found.text
-    assert [c["id"] for c in found.cases("test_parity")] == [
+    assert [c["id"] for c in found.of_suite("test_parity")] == [
         "test_parity[model.keras/float32/tflm]"
     ]
 
 
-def test_a_budget_is_overridden_with_its_reason(run: Callable[..., Run]) -> None:
+def test_a_budget_is_overridden_with_its_reason(run: Callable[..., Project]) -> None:
     narrow = "model.keras/float32/tflm=1e-6:to see it fail | <b>"
     found = run("-k", "parity", "--recipe=float32", "-o", f"lstm_budgets={narrow}")
     assert found.status == 1
-    (case,) = [c for c in found.cases("test_parity") if c["verdict"] == "failed"]
+    (case,) = [c for c in found.of_suite("test_parity") if c["verdict"] == "failed"]
     assert case["override"] == "budget × 1e-06: to see it fail | <b>"
     assert found.report["overrides"][0]["cases"] == 1
     assert "to see it fail | <b>" in found.text
@@ -112,7 +103,7 @@ def test_a_budget_is_overridden_with_its_reason(run: Callable[..., Run]) -> None
     assert "first_divergence" in case
     assert "--budget" in case["rerun"]
     wide = run("-k", "parity", "--recipe=float32", "--budget=model.keras/*/tflm=3:sensor")
-    (native,) = [c for c in wide.cases("test_parity") if c["runtime"] == "tflm"]
+    (native,) = [c for c in wide.of_suite("test_parity") if c["runtime"] == "tflm"]
     assert wide.status == 0
     assert native["budget"] == pytest.approx(3e6 * case["budget"])
 
@@ -130,14 +121,14 @@ def test_a_budget_is_overridden_with_its_reason(run: Callable[..., Run]) -> None
         ("--baseline=pyproject.toml", "pyproject.toml: not JSON"),
     ],
 )
-def test_a_wrong_setting_is_named(run: Callable[..., Run], argument: str, message: str) -> None:
+def test_a_wrong_setting_is_named(run: Callable[..., Project], argument: str, message: str) -> None:
     found = run(argument)
     assert found.status == 4
     assert message in found.text
     assert "Traceback" not in found.text
 
 
-def test_a_wrong_ini_setting_is_named(run: Callable[..., Run]) -> None:
+def test_a_wrong_ini_setting_is_named(run: Callable[..., Project]) -> None:
     found = run("-o", "lstm_inputs=a.npz b.npz")
     assert (found.status, "lstm_inputs: one path is expected" in found.text) == (4, True)
     found = run("-o", "lstm_models=missing.keras")
@@ -145,7 +136,7 @@ def test_a_wrong_ini_setting_is_named(run: Callable[..., Run]) -> None:
 
 
 def test_the_baseline_is_stored_held_and_breaks_what_is_worse(
-    run: Callable[..., Run], tmp_path: Path
+    run: Callable[..., Project], tmp_path: Path
 ) -> None:
     path = tmp_path / "baseline.json"
     only = ("-k", "parity", "--recipe=int8", "--runtime=tflm", f"--baseline={path}")
@@ -160,7 +151,7 @@ def test_the_baseline_is_stored_held_and_breaks_what_is_worse(
     path.write_text(json.dumps(better))
     found = run(*only)
     assert found.status == 1
-    (case,) = found.cases("test_parity")
+    (case,) = found.of_suite("test_parity")
     assert (case["outcome"], case["verdict"], len(case["worse"])) == ("agreed", "failed", 2)
     assert re.search(r"worse than the baseline: error ÷ budget [\d.]+, was [\d.e-]+", found.text)
     assert re.search(r"flatbuffer [\d,]+ bytes, was [\d,]+", found.text)
@@ -172,7 +163,7 @@ def test_the_baseline_is_stored_held_and_breaks_what_is_worse(
 
 
 def test_updating_keeps_the_cases_that_the_run_did_not_have(
-    run: Callable[..., Run], tmp_path: Path
+    run: Callable[..., Project], tmp_path: Path
 ) -> None:
     path = tmp_path / "baseline.json"
     for recipe in ("float32", "int8"):
@@ -185,34 +176,9 @@ def test_updating_keeps_the_cases_that_the_run_did_not_have(
     assert [case["recipe"] for case in cases] == ["float32", "int8"]
 
 
-@pytest.mark.parametrize(
-    ("change", "text"),
-    [
-        ({"outcome": "refused", "phase": "load"}, "refused in load, was agreed"),
-        ({"budget_used": 0.2}, "error ÷ budget 0.2, was 0.1"),
-        ({"resources": {"arena_bytes": 116}}, "arena 116 bytes, was 100"),
-        ({"resources": {"flatbuffer_bytes": 11}}, "flatbuffer 11 bytes, was 10"),
-        ({"budget_used": 0.12, "seconds": {"load": 9.0}}, ""),
-    ],
-)
-def test_what_is_worse_than_the_baseline(change: dict[str, Any], text: str) -> None:
-    old = {**CASE, "resources": {"arena_bytes": 100, "flatbuffer_bytes": 10}}
-    new = {**CASE, "resources": {"arena_bytes": 100, "flatbuffer_bytes": 10}}
-    new |= {k: {**new[k], **v} if k == "resources" else v for k, v in change.items()}
-    assert why_worse(Baseline.of({"cases": [old]}), new, None) == ([text] if text else [])
-    assert why_worse(Baseline.of({"cases": []}), new, None) == []
-
-
-def test_a_selector_may_have_signs_of_its_own() -> None:
-    found = overrides.parse("a=b.keras/int8/*=1.5:why: x=2:3")
-    assert (found.selector, found.factor, found.reason) == ("a=b.keras/int8/*", 1.5, "why: x=2:3")
-    first, last = overrides.parse("a/*/*=2:x"), overrides.parse("a/int8/*=3:y")
-    assert overrides.of((first, last), "a/int8/tflm") is last
-    assert overrides.of((first, last), "a/float32/tflm") is first
-    assert overrides.unused((first, last), ["a/int8/tflm"]) == [first]
-
-
-def test_two_shards_of_a_run_merge_into_its_report(run: Callable[..., Run], tmp_path: Path) -> None:
+def test_two_shards_of_a_run_merge_into_its_report(
+    run: Callable[..., Project], tmp_path: Path
+) -> None:
     """But for the times, and the command line, which were others."""
     folders = []
     for number, selection in enumerate(("parity or conversion", "parity", "conversion")):

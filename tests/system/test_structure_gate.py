@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from harness.support.project import ROOT
+from tests.support.runs import Run, run_suites
 
 
-@dataclass(frozen=True)
-class Run:
-    """How one run of the structure suites ended."""
-
-    status: int
-    text: str
-    cases: dict[str, dict[str, Any]]
-    folder: Path
+@pytest.fixture(scope="session")
+def made(structure_models: Path) -> Path:
+    return structure_models
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("structure")
-    script = ROOT / "tests" / "support" / "make_structure_models.py"
-    subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
-    cache = tmp_path_factory.mktemp("cache")
+@pytest.fixture(scope="session")
+def gate(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Callable[..., Run]:
+    suites = ("suites/test_structure.py", "suites/test_quantization.py")
 
     def run(*arguments: str | Path) -> Run:
         out = tmp_path_factory.mktemp("report")
-        suites = ("suites/test_structure.py", "suites/test_quantization.py")
-        command = [
-            *(sys.executable, "-m", "pytest", *suites, "-q", "-p", "no:cacheprovider"),
-            *("--cache", str(cache), "--report", str(out), *map(str, arguments)),
-        ]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-        text = done.stdout + done.stderr
-        path = out / "conformance.json"
-        assert path.exists(), text
-        cases = {case["id"]: case for case in json.loads(path.read_text())["cases"]}
-        return Run(done.returncode, text, cases, out)
+        return run_suites(*arguments, report=out, cache=cache, suites=suites)
 
     return run
 

@@ -1,23 +1,18 @@
-"""The fuzzer makes the corruptions it names, notices damage, and survives a sample of files."""
+"""The fuzzer notices what must not happen, and survives a sample of some hundreds of files."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from harness.assurance.fuzz import report
-from harness.assurance.fuzz.corruption import KINDS, Healthy, corrupted, healthy
 from harness.assurance.fuzz.run import Result, Told, fuzz
 from harness.assurance.fuzz.targets import Ended
-from harness.flatbuffer.graph_builder import GraphBuilder
-from harness.flatbuffer.schema import pack, unpack
 from harness.report import exhibits
 from harness.support import leak_check
 from harness.support.cache import Store
@@ -27,58 +22,8 @@ COUNT = 84
 
 
 @pytest.fixture(scope="module")
-def base() -> Healthy:
-    graph = GraphBuilder()
-    x = graph.tensor("x", (1, 4), "float32")
-    w = graph.tensor("w", (2, 4), "float32", data=np.arange(8, dtype=np.float32).reshape(2, 4))
-    y = graph.tensor("y", (1, 2), "float32")
-    graph.operator("FULLY_CONNECTED", [x, w, -1], [y])
-    return healthy("small", graph.pack([x], [y]))
-
-
-@pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Result:
     return fuzz(COUNT, 2015, Store(tmp_path_factory.mktemp("cache")), gate=2)
-
-
-@pytest.mark.parametrize("number", range(2 * len(KINDS)))
-def test_a_corruption_is_made_again_from_its_seed_and_number(base: Healthy, number: int) -> None:
-    one, other = corrupted(base, 7, number), corrupted(base, 7, number)
-    assert one == other
-    assert one.kind == list(KINDS)[number % len(KINDS)]
-
-
-def test_almost_every_corruption_changes_the_file(base: Healthy) -> None:
-    files = [corrupted(base, 7, number) for number in range(40 * len(KINDS))]
-    for kind in KINDS:
-        chosen = [file for file in files if file.kind == kind]
-        changed = sum(file.content != base.content for file in chosen)
-        assert changed >= 0.5 * len(chosen), kind
-        assert len({file.content for file in chosen}) >= 0.4 * len(chosen), kind
-
-
-def test_the_layout_is_where_the_file_keeps_its_structure(base: Healthy) -> None:
-    """Each length that is found is the length of a vector or a text: the file says so."""
-    model = unpack(base.content)
-    lengths = sorted(
-        int.from_bytes(base.content[place : place + 4], "little") for place in base.layout.lengths
-    )
-    assert len(model.subgraphs[0].tensors) in lengths
-    assert 8 * 4 in lengths, "the weights' bytes"
-    assert all(length < len(base.content) for length in lengths)
-    for place in base.layout.offsets:
-        to = place + int.from_bytes(base.content[place : place + 4], "little")
-        assert 0 < to < len(base.content)
-    weights = np.arange(8, dtype=np.float32).tobytes()
-    assert any(
-        base.content[start : start + count * width] == weights
-        for start, count, width in base.layout.vectors
-    )
-
-
-def test_a_file_written_again_has_the_same_structure(base: Healthy) -> None:
-    again = healthy("again", pack(unpack(base.content)))
-    assert len(again.layout.tables) == len(base.layout.tables)
 
 
 def test_a_sample_ends_in_values_and_leaves_nothing(sample: Result) -> None:
@@ -130,7 +75,7 @@ def test_what_must_not_happen_fails_the_fuzz(sample: Result) -> None:
 
 
 @pytest.fixture
-def outside(tmp_path: Path) -> Iterator[Path]:
+def outside(tmp_path: Path) -> Path:
     (tmp_path / "file").write_text("before")
     return tmp_path
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from fixtures.outcomes import Outcome
-from harness.support.project import ROOT
 from harness.workers.answers import Answer, Failure
 from harness.workers.client import Worker
 from harness.workers.limits import Limits
@@ -21,15 +18,10 @@ PATIENT = Limits(seconds=120, memory_bytes=4 << 30)
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, str]]:
+def hostile(hostile_models: Path) -> tuple[Path, Path, dict[str, str]]:
     """Folder of the files, the file that their code would create, and the loader's verdicts."""
-    folder = tmp_path_factory.mktemp("hostile models ü")
-    marker = tmp_path_factory.mktemp("elsewhere") / "executed"
-    script = ROOT / "tests" / "support" / "make_hostile_models.py"
-    done = subprocess.run(
-        [sys.executable, script, folder, marker], check=True, capture_output=True, text=True
-    )
-    return folder, marker, json.loads(done.stdout.splitlines()[-1])
+    judged = json.loads((hostile_models.parent / "judged.json").read_text())
+    return hostile_models, hostile_models.parent / "executed", judged
 
 
 def test_every_form_of_code_is_named(hostile: tuple[Path, Path, dict[str, str]]) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,15 +16,14 @@ from fixtures.recipes import RECIPES
 from fixtures.runtimes import RUNTIMES
 from fixtures.subjects import Subject
 from fixtures.variants import VARIANTS
-from harness.device import c_array, resources
+from harness.device import arena, c_array, resources
 from harness.device.arena import ArenaBench
-from harness.device.resources import Model, Timer, Unfit, device_folder, model_of
+from harness.device.resources import Model, Timer, Unfit, model_of
 from harness.pipeline.cases import Case
-from harness.pipeline.selection import select
 from harness.report import exhibits
 from harness.session.session import Session
 from harness.support.cache import Store
-from harness.support.project import ROOT
+from tests.support.runs import run_suites
 
 COMPILER = c_array.find_compiler()
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler")
@@ -36,17 +33,15 @@ def _gate(
     tmp_path: Path, *arguments: str | Path, environment: dict[str, str] | None = None
 ) -> tuple[int, str, dict[str, Any]]:
     """Status, text and report of a run of this suite on a user's model."""
-    command = [
-        *(sys.executable, "-m", "pytest", "suites/test_resources.py", "-q", "--no-cache"),
-        *("-p", "no:cacheprovider", "--report", tmp_path / "report", *arguments),
-    ]
     variables = {k: v for k, v in os.environ.items() if k != "CXX"} | (environment or {})
-    done = subprocess.run(
-        command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=300
+    found = run_suites(
+        *arguments,
+        report=tmp_path / "report",
+        cache=None,
+        suites=("suites/test_resources.py",),
+        env=variables,
     )
-    path = tmp_path / "report" / "conformance.json"
-    report = json.loads(path.read_text()) if path.exists() else {}
-    return done.returncode, " ".join((done.stdout + done.stderr).split()), report
+    return found.status, " ".join(found.text.split()), found.report
 
 
 @needs_compiler
@@ -94,10 +89,12 @@ def test_without_a_compiler_the_array_is_said_to_be_untested(models: Path, tmp_p
 
 
 def test_a_compiler_that_was_named_has_to_be_there(models: Path, tmp_path: Path) -> None:
-    for arguments, environment in ((["--cxx", "absent++"], {}), ([], {"CXX": "absent++"})):
+    named: list[str] = ["--cxx", "absent++"]
+    for arguments, environment in ((named, {}), ([], {"CXX": "absent++"})):
         status, text, _ = _gate(
             tmp_path,
-            *("--tflite", models / "fused.tflite", *arguments),
+            *("--tflite", models / "fused.tflite"),
+            *arguments,
             environment=environment,
         )
         assert status == 4
@@ -133,14 +130,6 @@ def test_other_runtimes_have_no_such_case(models: Path, tmp_path: Path) -> None:
     assert [case["suite"] for case in report["cases"]] == ["test_conversion"]
     assert "skipped" not in text
     assert not stale.exists()
-
-
-def test_the_catalogue_is_measured_by_one_recipe_for_each_arithmetic() -> None:
-    recipes = {case.recipe.name for case in select().resources()}
-    assert recipes == {"float32", "int8", "int16x8-rewritten"}
-    asked = select(recipes=["dynamic-range"]).resources()
-    assert {case.recipe.name for case in asked} == {"dynamic-range"}
-    assert select(runtimes=["tflite"]).resources() == []
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +184,7 @@ def test_an_array_of_other_bytes_is_caught(
 def test_an_arena_that_is_off_by_one_step_is_caught(
     model: Model, arena_bench: ArenaBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: int
 ) -> None:
-    search = resources.smallest
+    search = arena.smallest
 
     def wrong(*arguments: Any) -> Any:
         found = search(*arguments)
@@ -220,9 +209,3 @@ def test_a_folder_that_cannot_be_written_is_named(
     (tmp_path / "device").write_text("a file where a folder should be")
     with pytest.raises(Unfit, match="could not be written"):
         _measure(model, arena_bench, tmp_path)
-
-
-@pytest.mark.parametrize("name", ["..", ".", "a/b", "../../x", "", "ü \\ *"])
-def test_no_name_leaves_the_folder_of_the_report(tmp_path: Path, name: str) -> None:
-    found = device_folder(tmp_path, name, "int8").resolve()
-    assert found.parent.parent == (tmp_path / "device").resolve()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fixtures.runtimes import RUNTIMES
 from harness.conversion.inspection import inspect
@@ -26,10 +25,10 @@ from harness.diagnosis.predictions import (
 from harness.execution.interpreters import Interpreters
 from harness.flatbuffer.structure import Structure
 from harness.flatbuffer.tensor_codec import from_runtime, to_runtime
-from harness.support.project import ROOT
 from harness.workers import limits
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
+from tests.support.runs import Run, run_suites
 
 NATIVE = tuple(runtime for runtime in RUNTIMES.values() if runtime.native)
 
@@ -45,19 +44,15 @@ NAMED = {
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("predictions")
-    script = ROOT / "tests" / "support" / "make_predictions.py"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, script, folder], check=True, env=environment, cwd=ROOT)
-    return folder
+def made(prediction_models: Path) -> Path:
+    return prediction_models
 
 
 @dataclass(frozen=True)
 class Flatbuffer:
-    data: np.ndarray
+    data: NDArray[Any]
     structure: Structure
-    samples: np.ndarray
+    samples: NDArray[Any]
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +80,10 @@ def flatbuffers(made: Path, servers: tuple[Server, Server]) -> dict[str, Flatbuf
 @pytest.fixture(scope="module")
 def diagnosed(
     flatbuffers: dict[str, Flatbuffer], servers: tuple[Server, Server]
-) -> Iterator[Callable[[str, np.ndarray], Diagnosis]]:
+) -> Iterator[Callable[[str, NDArray[Any]], Diagnosis]]:
     interpreters = Interpreters(*servers)
 
-    def of(kind: str, predictions: np.ndarray) -> Diagnosis:
+    def of(kind: str, predictions: NDArray[Any]) -> Diagnosis:
         model = flatbuffers[kind]
         return diagnose(
             [np.asarray(predictions, np.float64)],
@@ -220,7 +215,7 @@ def test_the_batch_axis_may_be_left_out(made: Path, flatbuffers: dict[str, Flatb
     ids=["count", "nan", "text", "objects"],
 )
 def test_predictions_that_cannot_be_used_are_refused(
-    flatbuffers: dict[str, Flatbuffer], tmp_path: Path, content: np.ndarray, message: str
+    flatbuffers: dict[str, Flatbuffer], tmp_path: Path, content: NDArray[Any], message: str
 ) -> None:
     path = tmp_path / "predictions.npy"
     np.save(path, content, allow_pickle=True)
@@ -229,27 +224,28 @@ def test_predictions_that_cannot_be_used_are_refused(
         from_file(path, flatbuffers["int8"].structure, 6)
 
 
-def test_the_gate_names_the_fault_and_fails(made: Path, tmp_path: Path) -> None:
-    def gate(predictions: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [
-            *(sys.executable, "-m", "pytest", "suites/test_predictions.py", "-q"),
-            *("--tflite", str(made / "int8.tflite"), "--report", str(tmp_path)),
-            *("--predictions", str(made / predictions), *arguments),
-        ]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+def test_the_gate_names_the_fault_and_fails(made: Path, tmp_path: Path, cache: Path) -> None:
+    def gate(predictions: str, *arguments: str) -> Run:
+        return run_suites(
+            *("--tflite", made / "int8.tflite", "--predictions", made / predictions),
+            *arguments,
+            report=tmp_path,
+            cache=cache,
+            suites=("suites/test_predictions.py",),
+        )
 
     inputs = ("--inputs", str(made / "inputs.npz"))
-    assert gate("int8-corrected.npy", *inputs).returncode == 0
+    assert gate("int8-corrected.npy", *inputs).status == 0
     wrong = gate("int8-rebound-loop-variable.npy", *inputs)
-    assert wrong.returncode == 1
-    assert "the inputs were cast to the input's type and never quantised" in wrong.stdout
-    assert "--predictions" in wrong.stdout.partition("rerun:")[2]
+    assert wrong.status == 1
+    assert "the inputs were cast to the input's type and never quantised" in wrong.text
+    assert "--predictions" in wrong.text.partition("rerun:")[2]
     without = gate("int8-corrected.npy")
-    assert without.returncode == 4
-    assert "add --tflite and --inputs" in without.stderr
+    assert without.status == 4
+    assert "add --tflite and --inputs" in without.text
 
 
-def _answers(model: Flatbuffer, servers: tuple[Server, Server], runtime: str) -> np.ndarray:
+def _answers(model: Flatbuffer, servers: tuple[Server, Server], runtime: str) -> NDArray[Any]:
     interpreters = Interpreters(*servers)
     samples = to_runtime(model.structure, ["sensor"], {"sensor": model.samples})
     run = interpreters.run(RUNTIMES[runtime], model.data, model.structure, samples)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -21,7 +18,6 @@ from harness.laws.search import search
 from harness.pipeline.cases import Case
 from harness.pipeline.selection import select
 from harness.session.session import Session
-from harness.support.project import ROOT
 
 STATE = {"resetting", "allocating"}
 STREAM = {"streaming", "carrying"}
@@ -43,11 +39,8 @@ EXAMINED = [
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("laws")
-    script = ROOT / "tests" / "support" / "make_law_models.py"
-    subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
-    return folder
+def made(law_models: Path) -> Path:
+    return law_models
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +96,10 @@ def test_a_state_that_goes_on_is_what_streaming_asks_for(law_runner: LawRunner, 
         real = staticmethod(specimen.scripted.real)
 
         def run_script(self, script: Sequence[Action]) -> Trace:
-            anew = [[Reset(), a] if isinstance(a, Feed) else [a] for a in script]
-            return specimen.scripted.run_script(list(chain.from_iterable(anew)))
+            anew: list[Action] = []
+            for action in script:
+                anew += [Reset(), action] if isinstance(action, Feed) else [action]
+            return specimen.scripted.run_script(anew)
 
     broken = search(LAWS["carrying"], replace(specimen, scripted=Forgets()))
     assert not broken.result.agreed

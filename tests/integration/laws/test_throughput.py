@@ -27,7 +27,7 @@ def scripted(session: Session) -> Iterator[NativeModel]:
     law_runner = LawRunner(session)
     (subject,) = catalogue([VARIANTS["sequences"]])
     recipe, runtime = RECIPES["dynamic-sequence"], RUNTIMES["tflite"]
-    case = LawCase("test_sequences", subject, recipe, runtime, "throughput", "")
+    case = LawCase("test_sequences", subject, recipe, runtime, law="throughput")
     found = law_runner.specimen(case).scripted
     assert isinstance(found, NativeModel)
     yield found

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import re
-import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from fixtures.runtimes import RUNTIMES
-from harness.conversion.converter import Converter
-from harness.support.cache import Store
-from harness.support.project import ROOT
 from harness.support.time_accounting import Account
-from harness.workers import environments, kinds
+from harness.workers import environments
 from harness.workers.answers import WorkerUnavailable
 from harness.workers.environments import Elsewhere, Environment, started
 from harness.workers.remote import wire
 from tests.support.drill_worker import DRILL
+from tests.support.runs import run_suites
 
-WORKERS = ROOT / "harness" / "workers" / "remote"
 OTHER_VERSION = f"protocol version {wire.VERSION + 1}, expected {wire.VERSION}"
 
 
@@ -62,13 +54,6 @@ def other_protocol(tmp_path: Path) -> Path:
     )
 
 
-def test_a_missing_file_is_named_with_what_was_expected() -> None:
-    with pytest.raises(ValueError, match=r"--converter-python /nowhere/python: no such file; exp"):
-        environments.converter(Path("/nowhere/python"), ())
-    with pytest.raises(ValueError, match="expected a Python with NumPy and tflite-micro"):
-        environments.runtimes(["tflm@old=/nowhere/python"])
-
-
 def test_a_python_without_the_package_is_named(bare: Path, numpy_only: Path) -> None:
     with pytest.raises(ValueError, match=r"its Python 3\.\d+\.\d+ has no tensorflow; expected a"):
         environments.converter(numpy_only, ())
@@ -103,12 +88,6 @@ def test_another_protocol_is_named_with_both_versions(other_protocol: Path) -> N
         started("--converter-python", server)
 
 
-@pytest.mark.parametrize("entry", ["tflm=/x", "tflm@=/x", "keras@old=/x", "tflm@old", "@old=/x"])
-def test_a_runtime_is_given_as_name_label_and_path(entry: str) -> None:
-    with pytest.raises(ValueError, match=r"expected NAME(@LABEL)?=PATH"):
-        environments.runtimes([entry])
-
-
 def test_a_runtime_elsewhere_is_the_same_runtime_under_another_name() -> None:
     (found,) = environments.runtimes([f"tflm@same={sys.executable}"])
     assert (found.name, found.base) == ("tflm@same", "tflm")
@@ -118,33 +97,11 @@ def test_a_runtime_elsewhere_is_the_same_runtime_under_another_name() -> None:
         environments.runtimes([f"tflm@same={sys.executable}"] * 2)
 
 
-def test_variables_are_for_another_python_only() -> None:
-    with pytest.raises(ValueError, match="add --converter-python"):
-        environments.converter(None, ["TF_USE_LEGACY_KERAS=1"])
-    with pytest.raises(ValueError, match="expected NAME=VALUE"):
-        environments.converter(Path(sys.executable), ["TF_USE_LEGACY_KERAS"])
-
-
 def test_runtimes_of_one_python_share_its_server() -> None:
     elsewhere = Elsewhere(Account())
     a, b = environments.runtimes([f"tflite@a={sys.executable}", f"tflite@b={sys.executable}"])
     assert elsewhere.server(a) is elsewhere.server(b)
     assert set(elsewhere.versions()) == {"tflite@a", "tflite@b"}
-
-
-def test_the_key_of_a_conversion_has_the_converters_versions_and_variables() -> None:
-    def versions(tensorflow: str, **variables: str) -> Any:
-        server: Any = SimpleNamespace(
-            python="/elsewhere/python",
-            start=lambda: None,
-            environment={"tensorflow": tensorflow, "keras": "3.0.0", "numpy": "2.0.0"},
-            variables=variables,
-        )
-        converter = Converter(server, server, Store(None), Account())
-        return json.dumps(converter._versions, sort_keys=True)
-
-    keys = {versions("2.19.1"), versions("2.21.0"), versions("2.21.0", TF_USE_LEGACY_KERAS="1")}
-    assert len(keys) == 3
 
 
 @pytest.mark.parametrize(
@@ -154,33 +111,40 @@ def test_the_key_of_a_conversion_has_the_converters_versions_and_variables() -> 
         ("--runtime-python", "tflm@old=/nowhere/python"),
     ],
 )
-def test_a_run_with_a_python_that_is_none_ends_at_once(arguments: tuple[str, str]) -> None:
-    command = [sys.executable, "-m", "pytest", "suites/", "-q", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 4  # pytest's usage error
-    assert "no such file; expected a Python with NumPy" in done.stdout + done.stderr
+def test_a_run_with_a_python_that_is_none_ends_at_once(
+    arguments: tuple[str, str], tmp_path: Path
+) -> None:
+    found = run_suites(*arguments, report=tmp_path, cache=None)
+    assert found.status == 4  # pytest's usage error
+    assert "no such file; expected a Python with NumPy" in found.text
 
 
 def test_a_run_with_another_protocol_ends_before_its_cases(
-    other_protocol: Path, models: Path
+    other_protocol: Path, models: Path, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "pytest", "suites/test_parity.py", "-q"]
-    command += ["--tflite", str(models / "fused.tflite")]
-    command += ["--runtime-python", f"tflm@next={other_protocol}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 4, done.stdout
-    assert OTHER_VERSION in done.stdout + done.stderr
+    found = run_suites(
+        *("--tflite", models / "fused.tflite"),
+        *("--runtime-python", f"tflm@next={other_protocol}"),
+        report=tmp_path,
+        cache=None,
+        suites=("suites/test_parity.py",),
+    )
+    assert found.status == 4, found.text
+    assert OTHER_VERSION in found.text
 
 
 def test_a_runtime_elsewhere_runs_and_the_report_names_its_versions(
     models: Path, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "pytest", "suites/test_parity.py", "-q"]
-    command += ["--tflite", str(models / "fused.tflite"), "--report", str(tmp_path)]
-    command += ["--runtime-python", f"tflm@same={sys.executable}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout
-    report = json.loads((tmp_path / "conformance.json").read_text())
+    found = run_suites(
+        *("--tflite", models / "fused.tflite"),
+        *("--runtime-python", f"tflm@same={sys.executable}"),
+        report=tmp_path,
+        cache=None,
+        suites=("suites/test_parity.py",),
+    )
+    assert found.status == 0, found.text
+    report = found.report
     outcomes = {case["runtime"]: case["outcome"] for case in report["cases"]}
     assert outcomes["tflm@same"] == outcomes["tflm"] == "agreed"
     told = report["environment"]["workers"]["tflm@same"]
@@ -189,39 +153,3 @@ def test_a_runtime_elsewhere_runs_and_the_report_names_its_versions(
 
 
 # What runs in another Python ----------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "path", sorted(WORKERS.rglob("*.py")), ids=lambda path: str(path.relative_to(WORKERS))
-)
-def test_worker_code_is_for_python_3_7_numpy_and_its_package(path: Path) -> None:
-    tree = ast.parse(path.read_text(), feature_version=(3, 7))
-    packages = {"tensorflow", "keras", "h5py", "tflite_micro", "ai_edge_litert"}
-    allowed = {"harness.workers.remote", "numpy", *packages}
-    standard = set(sys.stdlib_module_names)
-    for node in ast.walk(tree):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-        for name in names:
-            known = name.split(".")[0] in standard or any(
-                name == each or name.startswith(f"{each}.") for each in allowed
-            )
-            assert known, f"{path.name} imports {name}"
-    assert "recv_fds" not in path.read_text() or path.name == "serve.py"
-
-
-def test_every_kind_of_worker_is_a_module_of_ours() -> None:
-    """With what it drives a package by; both servers have them all."""
-    for kind in (*kinds.shared(slow=True), *kinds.shared(slow=False)):
-        told = kinds.told(kind)
-        modules = [
-            told["module"],
-            *([told["driver"].partition(":")[0]] if "driver" in told else []),
-        ]
-        for name in modules:
-            assert (ROOT / name.replace(".", "/")).with_suffix(".py").is_file(), (kind, name)
-    with pytest.raises(KeyError, match="tflm-telepathy"):
-        kinds.told("tflm-telepathy")

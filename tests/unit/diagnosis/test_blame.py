@@ -106,7 +106,7 @@ def test_an_operator_that_is_not_its_oracle_is_the_kernel(runtime: Runtime) -> N
     by_name: dict[str, Any] = {runtime.name: WRONG}
     operators = _examined(_part(), **by_name)
     found = _blame(runtime, "int8", operators, True, {}, GraphTraits(), ["a difference"])
-    assert found == Blame(runtime.adapter.kernel, WRONG.message)  # type: ignore[arg-type]
+    assert found == Blame(runtime.adapter.kernel, WRONG.message)
 
 
 def test_another_runtimes_kernel_is_not_this_ones() -> None:

@@ -38,7 +38,7 @@ def test_bidirectional_inputs_stand_where_the_kernel_reads_them(merge: bool) -> 
     assert at[9] is None
     assert back.peephole is not None
     assert (constant(model, at[28]) == back.peephole.o).all()
-    assert [tensor.isVariable for tensor in at[35:39]] == [True] * 4
+    assert [tensor is not None and tensor.isVariable for tensor in at[35:39]] == [True] * 4
     shapes = [list(graph.tensors[index].shape) for index in built.outputs]
     assert shapes == ([[7, 2, 9]] if merge else [[7, 2, 5], [7, 2, 4]])
     assert operator.builtinOptions.mergeOutputs == merge

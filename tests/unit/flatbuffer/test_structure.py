@@ -13,7 +13,8 @@ from harness.structure.recipe_rules import faults
 
 
 def _tensor(name: str, dtype: str, shape: list[int], **values: Any) -> dict[str, Any]:
-    plain = {"scale": [], "zero_point": [], "axis": None, "variable": False, "bytes": 0}
+    plain: dict[str, Any] = {"scale": [], "zero_point": [], "axis": None, "variable": False}
+    plain["bytes"] = 0
     return {"name": name, "dtype": dtype, "shape": shape, "signature": shape, **plain, **values}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from harness.flatbuffer.structure import Structure
 from harness.flatbuffer.tensor_codec import (
@@ -134,7 +135,8 @@ def _two_outputs() -> Structure:
 
 def test_outputs_go_by_their_names() -> None:
     structure = _two_outputs()
-    outputs = [np.full((1, 1, 4), 0.5, np.float32), np.full((1, 1, 4), -128, np.int8)]
+    outputs: list[NDArray[Any]] = [np.full((1, 1, 4), 0.5, np.float32)]
+    outputs.append(np.full((1, 1, 4), -128, np.int8))
     a, b = from_runtime(structure, ("a", "b"), outputs)
     np.testing.assert_allclose(a, -13.1)
     np.testing.assert_array_equal(b, outputs[0])

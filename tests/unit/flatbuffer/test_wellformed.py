@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
-from collections.abc import Callable, Iterator
-from types import ModuleType
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,45 +12,21 @@ import pytest
 from harness.conversion.trust import refuse_reaching_out
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.flatbuffer.wellformed import damage
-from harness.support.project import ROOT
-from harness.workers.answers import Answer
-from harness.workers.client import Worker
-from harness.workers.server_handle import Server
+from harness.workers.remote import inspect
+from tests.support.reference_models import float_weights, integer_model
+
+FLOAT = build(OperatorLstm(float_weights(0), timesteps=4)).content
+CIFG = build(OperatorLstm(float_weights(0, cifg=True), timesteps=4)).content
+INT8 = build(OperatorLstm(integer_model(0), timesteps=4)).content
 
 
-def _models() -> ModuleType:
-    path = ROOT / "tests" / "support" / "reference_models.py"
-    spec = importlib.util.spec_from_file_location("small_models", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-FLOAT = build(OperatorLstm(_models().float_weights(0), timesteps=4)).content
-CIFG = build(OperatorLstm(_models().float_weights(0, cifg=True), timesteps=4)).content
-INT8 = build(OperatorLstm(_models().integer_model(0), timesteps=4)).content
-Describe = Callable[[bytes], dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def describe() -> Iterator[Describe]:
-    server = Server(("inspect",))
-    worker = Worker(server, "inspect")
-
-    def found(content: bytes) -> dict[str, Any]:
-        answer = worker.call("inspect", {"tflite": np.frombuffer(content, np.uint8)})
-        assert isinstance(answer, Answer), answer
-        return answer.document
-
-    yield found
-    worker.close()
-    server.close()
+def describe(content: bytes) -> dict[str, Any]:
+    """As an inspecting worker does, of files that are healthy."""
+    return inspect.inspect({}, {}, {"tflite": np.frombuffer(content, np.uint8)})[0]
 
 
 @pytest.mark.parametrize("content", [FLOAT, CIFG, INT8], ids=["float", "cifg", "int8"])
-def test_a_healthy_file_is_not_damaged(describe: Describe, content: bytes) -> None:
+def test_a_healthy_file_is_not_damaged(content: bytes) -> None:
     assert damage(describe(content), len(content)) == ""
 
 
@@ -110,9 +84,7 @@ def _as_while(document: dict[str, Any], graph: int) -> None:
         ),
     ],
 )
-def test_damage_is_named(
-    describe: Describe, change: Callable[[dict[str, Any]], None], message: str
-) -> None:
+def test_damage_is_named(change: Callable[[dict[str, Any]], None], message: str) -> None:
     document = copy.deepcopy(describe(FLOAT))
     change(document)
     assert message in damage(document, len(FLOAT))

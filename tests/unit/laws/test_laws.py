@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -24,13 +24,8 @@ from harness.laws.law import Specimen, diverged
 from harness.laws.oracles import Prediction, Remembered
 from harness.laws.scripted_models import Feed, Fresh, ScriptedModel, Trace, Traits
 from harness.laws.search import examine, search, try_one
-from harness.workers.answers import Failure
-from harness.workers.client import Worker
-from harness.workers.limits import Limits
-from harness.workers.server_handle import Server
 from reference.lstm.float64 import LstmOptions, lstm
 from tests.support import faulty_models as faulty
-from tests.support.drill_worker import DRILL
 from tests.support.faulty_models import FEATURES, Lstm
 
 #: What a scripted model is made for decides which laws apply to it.
@@ -112,11 +107,15 @@ def _oracle(clip: float) -> Remembered:
     return Remembered(_Exact(clip), FEATURES, 20)
 
 
-def broken(kind: str, fault: type[Lstm]) -> dict[str, Example]:
-    """The laws that a model of a kind breaks, each with its minimal example."""
+def broken(kind: str, fault: type[Lstm], laws: Collection[str]) -> dict[str, Example]:
+    """The laws that a system of a kind breaks, each with its minimal example.
+
+    laws: those that have to be examined well, the others as the profile in force says.
+    """
     found = {}
     for name in KINDS[kind][1]:
-        examined = search(LAWS[name], specimen(kind, fault, name), most=50)
+        most = 50 if name in laws else None
+        examined = search(LAWS[name], specimen(kind, fault, name), most=most)
         if not examined.result.agreed:
             assert examined.example is not None, examined.result
             found[name] = examined.example
@@ -129,12 +128,12 @@ def test_every_law_has_a_fault_that_breaks_it() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_healthy_system_keeps_every_law(kind: str) -> None:
-    assert broken(kind, Lstm) == {}
+    assert broken(kind, Lstm, LAWS) == {}
 
 
 @pytest.mark.parametrize(("fault", "kind", "laws"), FAULTS, ids=[f[0].__name__ for f in FAULTS])
 def test_a_fault_breaks_its_law_and_no_other(fault: type[Lstm], kind: str, laws: set[str]) -> None:
-    found = broken(kind, fault)
+    found = broken(kind, fault, laws)
     assert set(found) == laws, found
     for example in found.values():
         assert _steps(example) <= 5, example
@@ -159,41 +158,6 @@ def test_an_end_inside_native_code_shrinks_as_any_other(kind: Outcome) -> None:
     found = specimen("carried")
     scripted = faulty.Ends(found.scripted.traits, how=how)
     examined = search(LAWS["lengths"], replace(found, scripted=scripted), most=50)
-    assert examined.result.outcome is kind
-    assert examined.example == {"visits": [[3, "zeros", False]]}
-
-
-class InAWorker(Lstm):
-    """A healthy LSTM in front of a worker that really dies or hangs from three steps on."""
-
-    worker: Worker
-    op: str
-
-    def feed(self, action: Feed) -> Any:
-        if action.x.shape[1] > 2:
-            answer = self.worker.call(
-                self.op, limits=Limits(seconds=0.2), signal="SIGSEGV", say="broken here"
-            )
-            assert isinstance(answer, Failure)
-            return StepResult(Phase.INVOKE, answer.outcome, answer.message, answer.native)
-        return super().feed(action)
-
-
-@pytest.fixture(scope="module")
-def drill() -> Iterator[Worker]:
-    server = Server((DRILL,))
-    worker = Worker(server, DRILL)
-    yield worker
-    worker.close()
-    server.stop()
-
-
-@pytest.mark.parametrize(("op", "kind"), [("die", Outcome.CRASHED), ("hang", Outcome.HUNG)])
-def test_a_real_crash_or_hang_shrinks_too(drill: Worker, op: str, kind: Outcome) -> None:
-    found = specimen("carried")
-    scripted = InAWorker(found.scripted.traits)
-    scripted.worker, scripted.op = drill, op
-    examined = search(LAWS["lengths"], replace(found, scripted=scripted), most=30)
     assert examined.result.outcome is kind
     assert examined.example == {"visits": [[3, "zeros", False]]}
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fixtures.variants import VARIANTS
-from harness.laws.oracles import FloatLstm, Stored, WholeModel
+from harness.laws.oracles import FloatLstm, Identified, Stored, WholeModel
 from harness.support.cache import Store
 from reference.lstm.float64 import LstmOptions
 from tests.support import faulty_models as faulty
@@ -44,7 +44,7 @@ def test_what_is_stored_is_the_oracles_answer(store: Store) -> None:
 
 def test_another_model_option_or_sequence_is_another_answer(store: Store) -> None:
     plain = FloatLstm(faulty.weights())
-    others = [
+    others: list[Identified] = [
         FloatLstm(faulty.weights(6)),
         FloatLstm(faulty.weights(), LstmOptions(cell_clip=0.1)),
         FloatLstm(replace(plain.weights, peephole=None), LstmOptions(go_backwards=True)),

@@ -315,7 +315,10 @@ def test_everything_that_decides_ranges_is_in_their_key(tmp_path: Path, what: st
         {k: v * np.float32(2) for k, v in weights.items()} if what == "weights" else weights,
         {k: v * np.float32(2) for k, v in inputs.items()} if what == "samples" else inputs,
     )
-    options = {"carry_state": what != "carry_state", "final_cell": what == "final_cell"}
+    options: dict[str, Any] = {
+        "carry_state": what != "carry_state",
+        "final_cell": what == "final_cell",
+    }
     other = budgets.ranges(*arguments, store, **options)
     assert store.hits == 1
     assert other == calibrate(*arguments, **options)

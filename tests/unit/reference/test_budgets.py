@@ -46,9 +46,9 @@ def test_one_percent_of_the_kernel_is_caught(scale: float) -> None:
     x = np.random.default_rng(2).normal(size=(3, 40, 8)).astype(np.float32)
     oracle, budget = lstm(weights, x), float_budget(weights, x)
     for gate in range(4):
-        kernels = list(weights.recurrent_kernel)
-        kernels[gate] = kernels[gate] * np.float32(1.01)  # type: ignore[operator]
-        mutant = replace(weights, recurrent_kernel=Gates(*kernels))  # type: ignore[arg-type]
+        kernels = [kernel for kernel in weights.recurrent_kernel if kernel is not None]
+        kernels[gate] = kernels[gate] * np.float32(1.01)
+        mutant = replace(weights, recurrent_kernel=Gates(*kernels))
         assert budget_used(lstm_float32(mutant, x).outputs, oracle.outputs, budget.outputs) > 10
 
 

@@ -72,7 +72,8 @@ def test_layer_norm_comes_before_the_bias() -> None:
     expected = (x - 3) / math.sqrt(14 / 3 + 1e-8)
     assert layer_norm(x) == pytest.approx(expected, rel=1e-15)
     weights = float_weights(0, layer_norm=True)
-    shifted = replace(weights, input_kernel=Gates(*(k * 10 for k in weights.input_kernel)))  # type: ignore[operator]
+    ten_times = [k * 10 for k in weights.input_kernel if k is not None]
+    shifted = replace(weights, input_kernel=Gates(*ten_times))
     x = np.random.default_rng(0).normal(size=(1, 1, 3))
     assert np.abs(lstm(weights, x).outputs - lstm(shifted, x).outputs).max() < 1e-7
 

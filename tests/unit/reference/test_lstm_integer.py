@@ -1,7 +1,9 @@
 """The integer LSTM gives each profile's own values."""
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +35,8 @@ def test_one_unit_against_plain_python(gain: int, seed: int, profile) -> None:  
     scales = GateScales(*(gain * scale for scale in (0.012, 0.013, 0.014, 0.015)))
     model = integer_model(seed, units=1, features=2, recurrent_kernel_scale=scales)
     x = integer_input(seed, model, batch=1, time=6)
-    tanh, logistic = gemmlowp_tanh, gemmlowp_logistic
+    tanh: Callable[..., Any] = gemmlowp_tanh
+    logistic: Callable[..., Any] = gemmlowp_logistic
     if profile is TFLM:
         tanh = lambda v, bits: table_tanh(v, 3 << (bits - 3), 0)  # noqa: E731
         logistic = table_logistic
@@ -42,10 +45,17 @@ def test_one_unit_against_plain_python(gain: int, seed: int, profile) -> None:  
         gates = []
         for k in range(4):
             weights, recurrent = model.input_kernel[k], model.recurrent_kernel[k]
+            bias, scale = model.bias[k], model.input_kernel_scale[k]
+            recurrent_scale = model.recurrent_kernel_scale[k]
+            assert weights is not None
+            assert recurrent is not None
+            assert bias is not None
+            assert scale is not None
+            assert recurrent_scale is not None
             total = sum(int(w) * (int(v) - 5) for w, v in zip(weights[0], step, strict=True))
             fed_back = int(recurrent[0, 0]) * (hidden + 3)
-            a = scaled(total + int(model.bias[k][0]), model.input_kernel_scale[k], 0.02)
-            b = scaled(fed_back, model.recurrent_kernel_scale[k], 0.0078)
+            a = scaled(total + int(bias[0]), scale, 0.02)
+            b = scaled(fed_back, recurrent_scale, 0.0078)
             b = clamp16(b) if profile is TFLM else b
             gates.append(np.array([clamp16(clamp16(a) + b)], np.int16))
         i, f, o = (int(logistic(gates[k])[0]) for k in (0, 1, 3))
@@ -93,7 +103,7 @@ def test_batch_layout_and_carried_state(profile) -> None:  # type: ignore[no-unt
     assert len(np.unique(whole.outputs)) > 50
 
 
-MUTANTS = {
+MUTANTS: dict[str, dict[str, Any]] = {
     "input zero point": {"input_zero_point": 6},
     "output state zero point": {"output_state_zero_point": -2},
     "input scale": {"input_scale": 0.0203},

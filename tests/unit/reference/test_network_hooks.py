@@ -75,7 +75,7 @@ def test_the_cells_of_a_stack_have_names_of_their_own() -> None:
 
 def test_windows_of_a_convolution_are_rows_of_two_axes() -> None:
     hooks = Seen()
-    config = {"filters": 3, "kernel_size": 2, "recurrent_activation": "sigmoid"}
+    config: dict[str, Any] = {"filters": 3, "kernel_size": 2, "recurrent_activation": "sigmoid"}
     model = document(node("a", "ConvLSTM1D", **config), x=[STEPS, 5, FEATURES])
     weights = positive((2, FEATURES, 12), (2, 3, 12), (12,))
     evaluate(model, weights, {"x": np.ones((1, 1, STEPS, 5, FEATURES))}, hooks)
@@ -128,11 +128,12 @@ def test_magnitudes_of_mixed_signs_are_sums_of_absolute_values() -> None:
     evaluate(model, named("a", [kernel, bias]), {"x": x}, hooks)
     assert hooks.sums[0][2].ravel().tolist() == [2 + 3 + 0.5, 4 + 2 + 0.5]
 
-    for kind, config, want in (
+    pooling: tuple[tuple[str, dict[str, Any], list[float]], ...] = (
         ("GlobalAveragePooling1D", {}, [1.5, 2.5]),
         ("GlobalAveragePooling1D", {"keepdims": True}, [1.5, 2.5]),
         ("AveragePooling1D", {}, [1.5, 2.5]),
-    ):
+    )
+    for kind, config, want in pooling:
         hooks = Seen()
         evaluate(document(node("a", kind, **config), x=[2, 2]), {}, {"x": x}, hooks)
         (_, value, magnitude) = hooks.sums[0]

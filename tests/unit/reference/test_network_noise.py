@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_a_row_of_two_axes_has_one_step() -> None:
     np.testing.assert_allclose(found, [[[127, 3], [0, 61]]])
     found = quantised().operand("w", rows, axes=1)[0]
     step = 60.6 / 127
-    np.testing.assert_allclose(found, [[[127, 3], [0, 60.6]]], atol=step / 2)
+    np.testing.assert_allclose(found, np.array([[[127, 3], [0, 60.6]]]), atol=step / 2)
     assert found[0, 0, 1] == pytest.approx(3)
     assert quantised().operand("w", rows)[0] == pytest.approx(found)  # one axis is meant
 
@@ -178,11 +179,12 @@ def test_a_tensor_in_int16_is_symmetric() -> None:
 
 def test_ranges_are_of_all_that_was_seen() -> None:
     recorder = Recorder()
-    for name, see in (
+    seen: tuple[tuple[str, Callable[[str, Any], Any]], ...] = (
         ("t", lambda name, value: recorder.tensor(name, value)),
         ("c", lambda name, value: recorder.cell(name, value, lambda: value)),
         ("h", lambda name, value: recorder.hidden(name, value)),
-    ):
+    )
+    for name, see in seen:
         for value in ([1.0, 2.0], [-3.0, 1.5]):
             array = np.array(value)
             assert see(name, array) is array
@@ -264,9 +266,9 @@ def test_at_most_so_many_rows_are_drawn_at_once(monkeypatch: pytest.MonkeyPatch)
 def test_budgets_have_no_cell_clip_unless_one_is_given() -> None:
     model = document(node("a", "LSTM", units=5))
     weights = named("a", [W[0], W[1], np.full(20, 9.0)])
+    choices: tuple[dict[str, Any], ...] = ({}, {"cell_clip": 0.0}, {"cell_clip": 0.5})
     plain, free, clipped = (
-        budgets(model, weights, {"x": X}, "float32", **given)
-        for given in ({}, {"cell_clip": 0.0}, {"cell_clip": 0.5})
+        budgets(model, weights, {"x": X}, "float32", **given) for given in choices
     )
     assert plain == free
     assert plain[0].scale > np.tanh(4.0)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from reference.network import UnsupportedLayer, evaluate
 
@@ -13,11 +14,11 @@ from reference.network import UnsupportedLayer, evaluate
 X = np.array([[[[1.0, -2.0], [3.0, 0.5], [-1.0, 4.0], [2.0, 2.0], [0.0, 1.0]]]])
 
 
-def _value(kind: str, config: dict[str, Any], x: Any = X, weights: Any = ()) -> np.ndarray:
+def _value(kind: str, config: dict[str, Any], x: Any = X, weights: Any = ()) -> NDArray[Any]:
     return np.asarray(_all(kind, config, x, weights)[0][0, 0])
 
 
-def _all(kind: str, config: dict[str, Any], x: Any, weights: Any = ()) -> list[np.ndarray]:
+def _all(kind: str, config: dict[str, Any], x: Any, weights: Any = ()) -> list[NDArray[Any]]:
     node = {"name": "n", "class": kind, "config": config, "inputs": ["x"], "initial_state": []}
     entry = {"name": "x", "shape": list(x.shape[2:]), "dtype": "float32"}
     document = {"inputs": [entry], "nodes": [node], "outputs": ["n"]}
@@ -25,7 +26,7 @@ def _all(kind: str, config: dict[str, Any], x: Any, weights: Any = ()) -> list[n
     return evaluate(document, named, {"x": x})
 
 
-def _merged(kind: str, *values: np.ndarray) -> np.ndarray:
+def _merged(kind: str, *values: NDArray[Any]) -> NDArray[Any]:
     names = [f"x{k}" for k in range(len(values))]
     node = {"name": "n", "class": kind, "config": {}, "inputs": names, "initial_state": []}
     entries = [

@@ -267,7 +267,7 @@ def test_states_that_do_not_fit_are_refused(states: str) -> None:
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_conv_lstm_takes_its_weights_and_no_more(bias: bool) -> None:
     weights = [draw(2, 4, 12), draw(2, 3, 12), draw(12)][: 3 if bias else 2]
-    config = {"filters": 3, "kernel_size": 2, "use_bias": bias}
+    config: dict[str, Any] = {"filters": 3, "kernel_size": 2, "use_bias": bias}
     pixels = draw(1, 1, 3, 6, 4)
     assert layer("ConvLSTM1D", weights, pixels, **config)[0].shape == (1, 1, 5, 3)
     with pytest.raises(ValueError, match="1 weights too many"):

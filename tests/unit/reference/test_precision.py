@@ -47,19 +47,18 @@ def in_float64(weights: LstmWeights) -> LstmWeights:
 
     def finer(part: Any) -> Any:
         if isinstance(part, Gates):
-            return Gates(*(None if gate is None else finer(gate) for gate in part))
+            return part._replace(**{k: finer(v) for k, v in part._asdict().items()})
         return None if part is None else part.astype(np.float64) * (1 + 2.0**-30)
 
     return LstmWeights(**{name: finer(part) for name, part in vars(weights).items()})
 
 
 def in_float32(weights: LstmWeights) -> LstmWeights:
-    return LstmWeights(
-        **{
-            name: part.as_type(np.float32) if isinstance(part, Gates) else part
-            for name, part in vars(weights).items()
-        }
-    )
+    parts: dict[str, Any] = {
+        name: part.as_type(np.float32) if isinstance(part, Gates) else part
+        for name, part in vars(weights).items()
+    }
+    return LstmWeights(**parts)
 
 
 RANDOM = np.random.default_rng(0)
@@ -78,12 +77,11 @@ def test_all_arithmetic_of_the_float_oracle_has_the_type_asked_for() -> None:
 
 def test_every_part_is_rounded_before_and_not_after() -> None:
     weights = in_float64(float_weights(0, peephole=True, outputs=4, layer_norm=True))
-    rounded = LstmWeights(
-        **{
-            name: part.as_type(np.float32) if isinstance(part, Gates) else part.astype(np.float32)
-            for name, part in vars(weights).items()
-        }
-    )
+    parts: dict[str, Any] = {
+        name: part.as_type(np.float32) if isinstance(part, Gates) else part.astype(np.float32)
+        for name, part in vars(weights).items()
+    }
+    rounded = LstmWeights(**parts)
     state = LstmState(*(part.astype(np.float32) for part in STATE))
     want = lstm(rounded, X.astype(np.float32), initial=state, dtype=np.float32)
     found = lstm(weights, X, initial=STATE, dtype=np.float32)
@@ -93,7 +91,8 @@ def test_every_part_is_rounded_before_and_not_after() -> None:
 def test_tflms_kernel_is_float32_whatever_it_is_given() -> None:
     weights = in_float64(float_weights(1))
     state = LstmState(STATE.cell, STATE.cell + 2.0**-30)
-    found = lstm_float32(weights, X, initial=state)
+    unrounded: Any = X
+    found = lstm_float32(weights, unrounded, initial=state)
     single = LstmState(*(part.astype(np.float32) for part in state))
     want = lstm_float32(in_float32(weights), X.astype(np.float32), initial=single)
     assert found.outputs.dtype == found.state.cell.dtype == np.float32
@@ -197,7 +196,7 @@ def test_the_steps_hold_what_the_next_ones_are_made_of(cifg: bool) -> None:
     """Cell and hidden state by hand from the gates that are given, TFLite's way."""
     model = integer_model(3)
     if cifg:
-        parts = ("input_kernel", "recurrent_kernel", "bias")
+        parts: tuple[str, ...] = ("input_kernel", "recurrent_kernel", "bias")
         parts += ("input_kernel_scale", "recurrent_kernel_scale")
         model = replace(model, **{name: getattr(model, name)._replace(i=None) for name in parts})
     x = integer_input(1, model)

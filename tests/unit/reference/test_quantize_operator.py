@@ -69,15 +69,15 @@ def test_what_does_not_fit_saturates(form: str) -> None:
 def test_shapes_are_kept() -> None:
     x = np.zeros((2, 3, 4), np.float32)
     for form in ("reference", "optimised"):
-        assert quantize_operator(x, INT8, form).shape == x.shape  # type: ignore[arg-type]
-        assert quantize_operator(x, INT16, form).shape == x.shape  # type: ignore[arg-type]
+        assert quantize_operator(x, INT8, form).shape == x.shape
+        assert quantize_operator(x, INT16, form).shape == x.shape
 
 
 def test_not_a_number_and_channels_are_refused() -> None:
     x = np.array([1.0, np.nan], np.float32)
     for form in ("reference", "optimised"):
         with pytest.raises(ValueError, match=r"^NaN has no quantised value$"):
-            quantize_operator(x, INT8, form)  # type: ignore[arg-type]
+            quantize_operator(x, INT8, form)
     channels = Affine(np.array([0.1, 0.2]), np.array([0, 0]), "int8", axis=0)
     for affine in (channels, Affine(0.1, 3, "uint8")):
         with pytest.raises(
@@ -88,10 +88,10 @@ def test_not_a_number_and_channels_are_refused() -> None:
 
 def test_values_are_float32_whatever_they_come_in() -> None:
     tenth = Affine(float(np.float32(0.1)), 0)
-    assert quantize_operator(np.array([0.25]), tenth, "reference").tolist() == [3]  # type: ignore[arg-type]
+    assert quantize_operator(np.array([0.25]), tenth, "reference").tolist() == [3]
     # A little more than a tie, which float32 does not see.
     near = np.array([0.25 + 1e-9] * 8)
-    assert quantize_operator(near, Affine(0.5, 0), "optimised").tolist() == [0] * 8  # type: ignore[arg-type]
+    assert quantize_operator(near, Affine(0.5, 0), "optimised").tolist() == [0] * 8
 
 
 def test_what_is_left_of_int16_is_divided_in_float64() -> None:

@@ -80,7 +80,7 @@ def test_both_directions_take_options_and_type() -> None:
     ahead, back = float_weights(1), float_weights(2)
     x = np.random.default_rng(1).normal(size=(2, 5, 3))
     options = LstmOptions(cell_clip=0.2)
-    for dtype in (np.float32, np.float64):
+    for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
         one, other = bidirectional(ahead, back, x, options, merge=None, dtype=dtype)
         assert (one.dtype, other.dtype) == (dtype, dtype)
         np.testing.assert_array_equal(one, lstm(ahead, x, options, dtype=dtype).outputs)

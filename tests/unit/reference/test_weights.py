@@ -29,10 +29,15 @@ FIELDS = {
 }
 
 
+def _with(field: str, value: Any) -> LstmWeights:
+    changes: dict[str, Any] = {field: value}
+    return replace(FLOAT, **changes)
+
+
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_float_weight_of_another_shape_is_named(field: str) -> None:
     with pytest.raises(ValueError, match=f"^{FIELDS[field]} has shape .*, expected "):
-        replace(FLOAT, **{field: longer(getattr(FLOAT, field))})
+        _with(field, longer(getattr(FLOAT, field)))
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -45,7 +50,7 @@ def test_a_gate_too_many_or_too_few_is_named(field: str) -> None:
         if field == "input_kernel" and wrong.i is None:
             continue  # that is how a coupled gate is recognised
         with pytest.raises(ValueError, match=f"^{FIELDS[field]}: wrong gates are absent$"):
-            replace(FLOAT, **{field: wrong})
+            _with(field, wrong)
 
 
 def test_a_projection_fits_its_units_and_its_bias() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,10 +15,12 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.support.cache import Entry, Store, fingerprint
-from harness.support.project import ROOT
 
 KEY = {"subject": "sequences", "recipe": {"shapes": [[1, None, 28]]}}
-ARRAYS = {"tflite": np.arange(1000, dtype=np.uint8), "empty": np.empty((0, 3), np.float32)}
+ARRAYS: dict[str, NDArray[Any]] = {
+    "tflite": np.arange(1000, dtype=np.uint8),
+    "empty": np.empty((0, 3), np.float32),
+}
 
 
 @pytest.fixture
@@ -110,30 +110,6 @@ def test_two_writers_of_one_entry_leave_it_whole(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         assert sum(pool.map(work, stores)) == 0
     assert len([path for path in (tmp_path / "cache").rglob("*") if path.is_file()]) == 1
-
-
-def test_what_a_killed_writer_left_is_removed_by_the_next_run(tmp_path: Path) -> None:
-    """Killed in the middle of a write, which a disk of its own is made to last for."""
-    folder = tmp_path / "cache"
-    code = (
-        "import os, sys, time\n"
-        "from pathlib import Path\n"
-        "from harness.support import files\n"
-        "os.replace = lambda *_: (print('writing', flush=True), time.sleep(60))\n"
-        "files.write(Path(sys.argv[1]) / 'aa' / 'entry.npz', b'x' * 1000)\n"
-    )
-    writer = subprocess.Popen(
-        [sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    )
-    assert writer.stdout is not None
-    assert writer.stdout.readline().strip() == "writing"
-    Store(folder)
-    assert len(list(folder.rglob(".unfinished-*"))) == 1, "its writer lives"
-    writer.kill()
-    writer.wait()
-    writer.stdout.close()
-    Store(folder)
-    assert not [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_a_full_disk_costs_speed_and_leaves_nothing(

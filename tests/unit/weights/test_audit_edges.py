@@ -227,6 +227,7 @@ def test_a_transposed_kernel_and_another_gates_are_recognised() -> None:
     kernel = weights.recurrent_kernel
     told = _of(replace(weights, recurrent_kernel=kernel._replace(f=kernel.f.T)), weights)
     assert (told.kind, "transposed" in told.message) == ("transposed", True)
+    assert kernel.c is not None
     told = _of(replace(weights, recurrent_kernel=kernel._replace(f=kernel.c)), weights)
     assert told.kind == "gate"
     assert told.message.endswith("is the layer's recurrent kernel of the cell gate")

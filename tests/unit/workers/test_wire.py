@@ -6,12 +6,14 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
 
 from harness.workers.remote import wire
 
@@ -33,7 +35,7 @@ _DTYPES = st.sampled_from(["float32", "float64", "int8", "int16", "int32", "int6
     array=_DTYPES.flatmap(lambda d: hnp.arrays(d, hnp.array_shapes(min_dims=0, min_side=0))),
     text=st.text(),
 )
-def test_arrays_and_text_arrive_as_they_were(array: np.ndarray, text: str) -> None:
+def test_arrays_and_text_arrive_as_they_were(array: NDArray[Any], text: str) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         wire.send(ours, {"op": text}, {"a": array, "b": array[...]})

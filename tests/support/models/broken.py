@@ -5,13 +5,10 @@ Imports TensorFlow.
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 
 def main(folder: Path) -> None:
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import numpy as np
     import tensorflow as tf
 
@@ -44,7 +41,3 @@ def main(folder: Path) -> None:
     model.save(folder / "my.keras")
     for name, scale in (("float32", None), ("int8", 1.0), ("narrow", 0.2), ("wide", 30.0)):
         convert(name, scale)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

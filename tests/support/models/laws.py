@@ -5,13 +5,11 @@ Imports TensorFlow.
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
+from typing import Any
 
 
 def main(folder: Path) -> None:
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import tensorflow as tf
 
     tf.keras.utils.set_random_seed(9)
@@ -31,16 +29,12 @@ def main(folder: Path) -> None:
         model.save(folder / f"{name}.keras")
 
 
-def _two(tf):
+def _two(tf: Any) -> Any:
     first, second = tf.keras.Input((6, 3), name="a"), tf.keras.Input((6, 3), name="b")
     joined = tf.keras.layers.Concatenate()([first, second])
     return tf.keras.Model([first, second], tf.keras.layers.LSTM(4)(joined))
 
 
-def _rows(tf):
+def _rows(tf: Any) -> Any:
     x = tf.keras.Input(batch_shape=(3, 6, 3), name="sensor")
     return tf.keras.Model(x, tf.keras.layers.LSTM(4)(x))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -2,28 +2,23 @@
 
 Imports TensorFlow.
 
-Usage: make_hostile_models.py FOLDER MARKER. Each piece of code would create the file MARKER. The
-verdicts are printed as JSON: for each file the reason for which it is refused, empty for none.
+Each piece of code would create the file `executed` beside the folder. The verdicts are in
+`judged.json` there: for each file the reason for which it is refused, empty for none.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
 
-
-def main(folder: Path, marker: str) -> None:
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    sys.path.insert(0, str(ROOT))
-    import h5py
+def main(folder: Path) -> None:
+    marker = str(folder.parent / "executed")
+    import h5py  # type: ignore[import-untyped]
     import tensorflow as tf
 
     from harness.workers.remote.keras import safe_loading
@@ -93,8 +88,8 @@ def main(folder: Path, marker: str) -> None:
     edited("operation.keras", operation)
     (folder / "hostile_module.py").write_text(f"open({marker!r}, 'w').close()\n")
 
-    class Writing(tf.Module):
-        @tf.function(input_signature=[tf.TensorSpec([1, 5, 3])])
+    class Writing(tf.Module):  # type: ignore[misc] # TensorFlow has no types
+        @tf.function(input_signature=[tf.TensorSpec([1, 5, 3])])  # type: ignore[untyped-decorator]
         def __call__(self, x: Any) -> Any:
             with tf.control_dependencies([tf.io.write_file(marker, "x")]):
                 return tf.identity(x)
@@ -103,8 +98,4 @@ def main(folder: Path, marker: str) -> None:
     paths = [p for p in sorted(folder.iterdir()) if p.suffix != ".py"]
     Path(marker).unlink(missing_ok=True)  # tracing the payloads made it
     judged = {path.name: safe_loading.carried_code(path) for path in paths}
-    print(json.dumps(judged))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    (folder.parent / "judged.json").write_text(json.dumps(judged))

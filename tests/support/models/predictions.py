@@ -5,13 +5,10 @@ tests/integration/diagnosis/test_predictions.py uses them. Imports TensorFlow.
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 
 def main(folder: Path) -> None:
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import numpy as np
     import tensorflow as tf
 
@@ -40,7 +37,3 @@ def main(folder: Path) -> None:
             interpreter = tf.lite.Interpreter(model_content=content, num_threads=1)
             interpreter.allocate_tensors()
             np.save(folder / f"{kind}-{name}.npy", HELPERS[name](interpreter, samples))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

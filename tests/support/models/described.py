@@ -2,20 +2,17 @@
 
 Imports TensorFlow.
 
-Run as `python tests/support/describe_models.py OUT.json` from the project's root. For each model:
-its configuration, and for each recurrent layer whether Keras hands it a mask.
+`models.json` has for each model its configuration, and for each recurrent layer whether Keras
+hands it a mask.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "ConvLSTM1D")
 
 
@@ -96,8 +93,7 @@ def _masked(model: Any) -> dict[str, bool]:
     return found
 
 
-def main(path: Path) -> None:
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+def main(folder: Path) -> None:
     import tensorflow as tf
 
     from fixtures.variants import VARIANTS
@@ -111,8 +107,4 @@ def main(path: Path) -> None:
         name: {"config": json.loads(model.to_json())["config"], "masked": _masked(model)}
         for name, model in models.items()
     }
-    path.write_text(json.dumps(document))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    (folder / "models.json").write_text(json.dumps(document))

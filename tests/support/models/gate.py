@@ -1,17 +1,15 @@
-"""Write the models that tests/system/test_gate.py gates.
+"""Write the models that whole runs gate.
 
 Imports TensorFlow.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
+from typing import Any
 
 
 def main(folder: Path) -> None:
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import numpy as np
     import tensorflow as tf
 
@@ -47,7 +45,7 @@ def main(folder: Path) -> None:
         (folder / f"{name}.tflite").write_bytes(converter.convert())
 
 
-def _many_layers(tf):
+def _many_layers(tf: Any) -> Any:
     """A layer of every kind that models have around an LSTM."""
     import numpy as np
 
@@ -72,7 +70,3 @@ def _many_layers(tf):
             mean, variance = (0.2, 0.1, -0.1), (0.5, 2.0, 1.0)
             layer.set_weights([np.array(part) for part in (gamma, beta, mean, variance)])
     return model
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

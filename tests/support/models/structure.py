@@ -1,17 +1,14 @@
-"""Write the models that test_structure_gate.py puts through the gate.
+"""Write the models that tests/system/test_structure_gate.py puts through the gate.
 
 Imports TensorFlow.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 
 def main(folder: Path) -> None:
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import numpy as np
     import tensorflow as tf
 
@@ -42,7 +39,3 @@ def main(folder: Path) -> None:
     function = tf.function(healthy).get_concrete_function(tf.TensorSpec([1, 5, 3]))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
     (folder / "without_trackable.tflite").write_bytes(converter.convert())
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
