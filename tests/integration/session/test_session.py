@@ -17,7 +17,7 @@ from harness.execution.interpreters import Interpreters, RuntimeServers, Workers
 from harness.pipeline import pipeline
 from harness.pipeline.cases import Case
 from harness.pipeline.settings import Settings
-from harness.session import session as lab_module
+from harness.session import session as session_module
 from harness.session.session import Session
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
@@ -83,16 +83,16 @@ def test_a_runtime_that_dies_costs_its_own_case_only(
     assert all(outcome.agreed for outcome in outcomes.values()), outcomes
 
 
-def test_a_bench_that_cannot_be_made_fails_its_cases_and_hangs_none(
+def test_a_pipeline_that_cannot_be_made_fails_its_cases_and_hangs_none(
     session: Session, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*arguments: object) -> None:
-        raise OSError("no bench today")
+        raise OSError("no pipeline today")
 
-    monkeypatch.setattr(lab_module, "Bench", broken)
+    monkeypatch.setattr(session_module, "Pipeline", broken)
     for name in ("small.h5", "gru.keras"):
         subject = Subject(name, "keras", path=models / name)
-        with pytest.raises(OSError, match="no bench today"):
+        with pytest.raises(OSError, match="no pipeline today"):
             measure_conversion(Case("test_conversion", subject, RECIPES["float32"]), session)
 
 
