@@ -119,7 +119,7 @@ def cache(shared: Path) -> Path:
 @pytest.fixture(scope="session")
 def models_of(request: pytest.FixtureRequest, shared: Path) -> Iterator[Made]:
     """Folder of a part's models. The first who asks starts one process, which makes what the
-    tests of this session need; everybody goes on as soon as his own part is complete."""
+    tests of this session need; everybody goes on as soon as their own part is complete."""
     folder, log = shared / "users models ü", shared / "models.log"
     wanted = [
         part

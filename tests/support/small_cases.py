@@ -30,7 +30,6 @@ from reference.budgets.monte_carlo import budgets
 from reference.network import evaluate
 from tests.support.small_models import (
     Form,
-    Runtimes,
     Weights,
     converted,
     ranges_of,
@@ -38,6 +37,7 @@ from tests.support.small_models import (
     structure,
     weights_of,
 )
+from tests.support.small_runtimes import Runtimes
 
 Array = NDArray[Any]
 

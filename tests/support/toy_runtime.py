@@ -50,7 +50,9 @@ class Model:
         steps = []
         for x in self.x.swapaxes(0, 1):
             w, r, b = self.weights.input_kernel, self.weights.recurrent_kernel, self.weights.bias
-            i, f, c, o = (x @ w[k].T + self.hidden @ r[k].T + b[k] for k in range(4))
+            i, f, c, o = (
+                x @ np.asarray(w[k]).T + self.hidden @ np.asarray(r[k]).T + b[k] for k in range(4)
+            )
             kept = self.logistic(f) * self.cell + self.logistic(i) * np.tanh(c)
             self.cell = np.clip(kept, -clip, clip).astype(np.float32)
             self.hidden = (self.logistic(o) * np.tanh(self.cell)).astype(np.float32)

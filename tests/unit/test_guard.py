@@ -1,4 +1,4 @@
-"""What a unit test must not do fails it."""
+"""A unit test that starts a process or imports a runtime fails."""
 
 from __future__ import annotations
 

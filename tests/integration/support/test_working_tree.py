@@ -1,4 +1,4 @@
-"""What a run leaves in the working tree is seen, and what was there before is no trace."""
+"""A trace that a run leaves in the working tree is seen, and what was there before is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which cases the device's suite has, and where it writes."""
+"""The device's suite has the cases that run on its runtime, and writes where it says."""
 
 from __future__ import annotations
 

@@ -21,16 +21,13 @@ from tests.support.networks import document, node
 from tests.support.small_models import (
     FEATURES,
     STEPS,
-    Change,
     Form,
-    Runtimes,
-    at,
     converted,
-    late,
     sampled,
     structure,
     weights_of,
 )
+from tests.support.small_runtimes import Change, Runtimes, at, late
 
 Array = NDArray[Any]
 MICRO = RUNTIMES["tflm"]

@@ -23,17 +23,8 @@ from harness.workers.limits import Limits
 from tests.support import breaking
 from tests.support.networks import document, node
 from tests.support.small_cases import agreed, case_of
-from tests.support.small_models import (
-    BATCH,
-    FEATURES,
-    STEPS,
-    UNITS,
-    Runtimes,
-    at,
-    late,
-    sampled,
-    weights_of,
-)
+from tests.support.small_models import BATCH, FEATURES, STEPS, UNITS, sampled, weights_of
+from tests.support.small_runtimes import Runtimes, at, late
 
 Array = NDArray[Any]
 SHAPE = [STEPS, FEATURES]

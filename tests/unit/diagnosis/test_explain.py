@@ -26,7 +26,8 @@ from reference.attribution import Attribution
 from tests.support import breaking
 from tests.support.networks import document, node
 from tests.support.small_cases import agreed, case_of, entry_of
-from tests.support.small_models import FEATURES, STEPS, UNITS, Runtimes, at, late
+from tests.support.small_models import FEATURES, STEPS, UNITS
+from tests.support.small_runtimes import Runtimes, at, late
 
 Array = NDArray[Any]
 MODEL = document(

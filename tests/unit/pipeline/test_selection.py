@@ -1,4 +1,4 @@
-"""Which cases a run consists of."""
+"""A run consists of the cross of subjects, recipes and runtimes."""
 
 from __future__ import annotations
 

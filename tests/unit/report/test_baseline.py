@@ -1,4 +1,4 @@
-"""What is worse than a baseline, and how budgets are overridden."""
+"""A case that is worse than the baseline is named, and budgets are overridden with a reason."""
 
 from __future__ import annotations
 
