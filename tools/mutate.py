@@ -32,6 +32,7 @@ import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +104,14 @@ class Forks:
         self.running[pid] = Child(subject, read, time.monotonic())
 
     def _wait(self) -> tuple[str, int, Any, float]:
-        pid, status = os.wait()
+        """The next fork that says something, or dies; other children of this process are not ours
+        to wait for."""
+        pipes = {child.pipe: pid for pid, child in self.running.items()}
+        pid = pipes[wait(list(pipes))[0]]  # type: ignore[index]
         child = self.running.pop(pid)
         with os.fdopen(child.pipe) as stream:
             text = stream.read()
+        _, status = os.waitpid(pid, 0)
         told = json.loads(text) if text else None
         code = os.waitstatus_to_exitcode(status)
         return child.subject, code, told, time.monotonic() - child.began

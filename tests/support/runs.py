@@ -44,12 +44,15 @@ def command(
 ) -> list[str]:
     """The command line of a run that leaves nothing in the working tree.
 
+    Options and values are one word: a bare run finds its options in what pyproject.toml names, and
+    until then pytest takes a value that stands alone for a path to test.
+
     cache: the folder of its conversions, None for a run without one.
     """
-    stored = ["--no-cache"] if cache is None else ["--cache", str(cache)]
+    stored = "--no-cache" if cache is None else f"--cache={cache}"
     return [
         *(sys.executable, "-m", "pytest", *suites, "-q", "-p", "no:cacheprovider"),
-        *(*stored, "--report", str(report), *map(str, arguments)),
+        *(stored, f"--report={report}", *map(str, arguments)),
     ]
 
 

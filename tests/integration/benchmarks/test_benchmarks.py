@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pytest
@@ -65,8 +66,8 @@ def loaded_machine() -> Iterator[None]:
 
 
 def test_noise_stays_below_the_threshold_and_a_slowdown_does_not(loaded_machine: None) -> None:
-    """Five repeats on a loaded machine are within the threshold of the first; five of the same
-    runtime slowed by a fifth are not."""
+    """Five repeats on a loaded machine are within the threshold of three others; five of the
+    same runtime slowed by a fifth are not."""
     content, x = scaling.model("float32", **scaling.SIZES)
     server = Server((DRILL,))
     worker = Worker(server, DRILL)
@@ -85,7 +86,7 @@ def test_noise_stays_below_the_threshold_and_a_slowdown_does_not(loaded_machine:
         return timed_of("drill", answer).figure.ratio
 
     try:
-        before = ratio(0.0)
+        before = median(ratio(0.0) for _ in range(3))
         pairs = [(ratio(0.0) / before - 1, ratio(SLOWDOWN) / before - 1) for _ in range(5)]
     finally:
         worker.close()

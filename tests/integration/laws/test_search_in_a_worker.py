@@ -16,6 +16,7 @@ from harness.workers.answers import Failure
 from harness.workers.client import Worker
 from harness.workers.limits import Limits
 from harness.workers.server_handle import Server
+from tests.support.drill_worker import DRILL
 from tests.support.faulty_models import Lstm
 from tests.unit.laws.test_laws import specimen
 
@@ -38,8 +39,8 @@ class InAWorker(Lstm):
 
 @pytest.fixture(scope="module")
 def drill() -> Iterator[Worker]:
-    server = Server(("drill",))
-    worker = Worker(server, "drill")
+    server = Server((DRILL,))
+    worker = Worker(server, DRILL)
     yield worker
     worker.close()
     server.stop()
