@@ -26,9 +26,11 @@ def test_collecting_is_quick_and_imports_no_tensorflow() -> None:
         )
         seconds.append(_children_seconds() - began)
         assert done.returncode == 0, done.stderr
-    assert "tests collected" in done.stdout
-    # Processor time, which a busy machine does not stretch much: 1.6 s where this was written.
-    assert min(seconds) < 4, seconds
+        assert "tests collected" in done.stdout
+        # Processor time, which a busy machine does not stretch much: 1.6 s where this was written.
+        if seconds[-1] < 4:
+            return
+    pytest.fail(f"collecting took {seconds} s of processor time")
 
 
 @pytest.mark.parametrize("only", [(), ("--benchmark-only",)], ids=["suites", "benchmarks"])

@@ -26,11 +26,12 @@ register(Runtime(broken, "broken-toy", "a toy with another activation function")
 
 
 def _run(
-    folder: Path, plugin: str, runtime: str, *more: str
+    folder: Path, cache: Path, plugin: str, runtime: str, *more: str
 ) -> tuple[subprocess.CompletedProcess[str], list[dict[str, Any]]]:
     paths = os.pathsep.join([str(SUPPORT), str(folder)])
     command = [sys.executable, "-m", "pytest", "suites/test_parity.py", "-q", "-p", plugin]
-    command += ["--runtime", runtime, "--report", str(folder), *more]
+    command += ["--runtime", runtime, "--report", str(folder)]
+    command += ["--cache", str(cache), *more]
     done = subprocess.run(
         command,
         cwd=ROOT,
@@ -48,8 +49,12 @@ def _cases(cases: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {f"{case['subject']}/{case['recipe']}/{case['runtime']}": case for case in cases}
 
 
-def test_a_runtime_of_one_file_is_run_in_a_worker_and_held_to_an_oracle(tmp_path: Path) -> None:
-    done, cases = _run(tmp_path, "toy_runtime", "toy", "-k", "sequences/float32 or sequences/int8")
+def test_a_runtime_of_one_file_is_run_in_a_worker_and_held_to_an_oracle(
+    tmp_path: Path, cache: Path
+) -> None:
+    done, cases = _run(
+        tmp_path, cache, "toy_runtime", "toy", "-k", "sequences/float32 or sequences/int8"
+    )
     found = _cases(cases)
     case = found["sequences/float32/toy"]
     assert (case["verdict"], case["outcome"]) == ("agreed", "agreed"), done.stdout
@@ -71,9 +76,9 @@ def test_a_runtime_of_one_file_is_run_in_a_worker_and_held_to_an_oracle(tmp_path
     assert row.split()[1:3] == ["·", "R"], row
 
 
-def test_a_broken_runtime_is_caught_and_blamed(tmp_path: Path) -> None:
+def test_a_broken_runtime_is_caught_and_blamed(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "broken_toy.py").write_text(BROKEN)
-    done, cases = _run(tmp_path, "broken_toy", "broken-toy", "-k", "sequences/float32")
+    done, cases = _run(tmp_path, cache, "broken_toy", "broken-toy", "-k", "sequences/float32")
     case = _cases(cases)["sequences/float32/broken-toy"]
     assert (case["outcome"], case["phase"]) == ("diverged", "compare"), done.stdout
     assert done.returncode == 1
@@ -82,8 +87,10 @@ def test_a_broken_runtime_is_caught_and_blamed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("plugin", ["toy_runtime", "no:toy_runtime"])
-def test_the_names_of_runtimes_are_those_that_are_registered(tmp_path: Path, plugin: str) -> None:
-    done, _ = _run(tmp_path, plugin, "nothing", "--collect-only")
+def test_the_names_of_runtimes_are_those_that_are_registered(
+    tmp_path: Path, plugin: str, cache: Path
+) -> None:
+    done, _ = _run(tmp_path, cache, plugin, "nothing", "--collect-only")
     known = "keras, tflite, tflite-reference, tflite-no-xnnpack, litert, tflm"
     toy = ", toy" if plugin == "toy_runtime" else ""
     assert f"--runtime nothing: unknown; known are {known}{toy}\n" in done.stdout + done.stderr
