@@ -71,7 +71,7 @@ def test_the_layers_around_an_lstm_are_held_to_the_oracle(
     gate: Callable[..., Gate], models: Path
 ) -> None:
     """Pooling, merging and normalising layers: Keras itself and TFLite agree with the float64
-    value (formulas by hand: tests/unit/reference/test_network_pooling.py)."""
+    value (formulas by hand: tests/unit/reference/network/test_network_pooling.py)."""
     found = gate(
         *("--model", models / "many layers.keras", "--recipe", "float32"),
         *("--runtime", "keras", "--runtime", "tflite", "--runtime", "tflite-no-xnnpack"),
