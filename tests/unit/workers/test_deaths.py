@@ -1,4 +1,4 @@
-"""How a worker died says whether the same request would end alike again."""
+"""A worker's death says whether the same request would end alike again."""
 
 from __future__ import annotations
 
