@@ -48,7 +48,7 @@ quick: check
 	$(BIN)/python -m pytest tests/unit -q -n 2 $(ARGS)
 
 test: check
-	$(BIN)/python -m pytest tests/ -ra -n 3 $(ARGS)
+	$(BIN)/python -m pytest tests/ -ra -n 2 $(ARGS)
 
 # Every kind of corruption, in turn, of every base: 240 times. ARGS="--count N --seed N" for others.
 fuzz: .venv/.run

@@ -27,6 +27,8 @@ _LEFT = pytest.StashKey[list[str]]()
 
 # The runs that these tests start are no job's summary.
 os.environ.pop("GITHUB_STEP_SUMMARY", None)
+# Some environments forbid bytecode: each of some hundred runs would compile the harness again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 # Order and marks -----------------------------------------------------------------------------
