@@ -153,39 +153,15 @@ def models_of(request: pytest.FixtureRequest, shared: Path) -> Iterator[Made]:
         process.wait(300)
 
 
-@pytest.fixture(scope="session")
-def models(models_of: Made) -> Path:
-    return models_of("gate")
+def _folder_of(part: str) -> Any:
+    @pytest.fixture(scope="session")
+    def folder(models_of: Made) -> Path:
+        return models_of(part)
+
+    return folder
 
 
-@pytest.fixture(scope="session")
-def broken_models(models_of: Made) -> Path:
-    return models_of("broken")
-
-
-@pytest.fixture(scope="session")
-def structure_models(models_of: Made) -> Path:
-    return models_of("structure")
-
-
-@pytest.fixture(scope="session")
-def law_models(models_of: Made) -> Path:
-    return models_of("laws")
-
-
-@pytest.fixture(scope="session")
-def prediction_models(models_of: Made) -> Path:
-    return models_of("predictions")
-
-
-@pytest.fixture(scope="session")
-def hostile_models(models_of: Made) -> Path:
-    return models_of("hostile")
-
-
-@pytest.fixture(scope="session")
-def described_models(models_of: Made) -> Path:
-    return models_of("described")
+globals().update({fixture: _folder_of(part) for fixture, part in PARTS.items()})
 
 
 # Workers -------------------------------------------------------------------------------------

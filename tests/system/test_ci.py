@@ -23,8 +23,6 @@ from harness.support.project import ROOT
 README = (ROOT / "README.md").read_text()
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 STEPS = ACTION["runs"]["steps"]
-#: The settings in pyproject.toml are read by a plugin.
-SETTINGS = (ROOT / "fixtures" / "project_plugin.py").exists()
 OPTIONS = "--model 'my model.keras' --recipe float32 --runtime tflm"
 
 
@@ -153,7 +151,6 @@ def test_no_expression_is_pasted_into_a_script() -> None:
         assert name in ACTION["inputs"]
 
 
-@pytest.mark.skipif(not SETTINGS, reason="this harness has no settings in pyproject.toml")
 def test_settings_in_the_repository_are_enough(repository: Path) -> None:
     (repository / "pyproject.toml").write_text(
         '[tool.pytest.ini_options]\nlstm_models = ["my model.keras"]\n'
