@@ -39,7 +39,7 @@ def held_to_runs(
     case: Case, session: Session, findings: Sequence[Finding]
 ) -> tuple[list[str], list[Finding]]:
     """Where predicted and run part, and the errors that a user's gate fails on."""
-    registry, asked_for = limitations.load(), session.settings.recipes_asked_for
+    registry, asked = limitations.load(), session.settings.asked
     parted: list[str] = []
     failing = [f for f in errors(findings) if not f.predicts]
     for runtime in case.confirm_on:
@@ -50,7 +50,7 @@ def held_to_runs(
         if sentence := _parting(runtime.name, forms, outcome.result):
             rules = ", ".join(sorted({finding.rule for finding in told})) or "nothing"
             parted.append(f"{sentence} (predicted by {rules})")
-        if judge(run, outcome, registry, asked_for).verdict == "failed":
+        if judge(run, outcome, registry, asked).verdict == "failed":
             failing += [f for f in told if f.level == "error" and f not in failing]
     return parted, failing
 
