@@ -24,6 +24,7 @@ from harness.flatbuffer.tensor_codec import (
 )
 from harness.pipeline.artifacts import CaseArtifacts, tflite_answer
 from harness.pipeline.cases import Case, Measured
+from harness.pipeline.lone import orders_that_agree
 from harness.session.session import Session
 from harness.workers import limits
 
@@ -65,11 +66,39 @@ def measure_parity(case: Case, session: Session) -> Measured:
         steps = [None if found is None else float(found.scale) for found in affines]
         spread = histogram(expected.outputs, outputs, expected.budgets, steps)
         measured = replace(measured, histogram=spread)
+    measured = _swapped(artifacts, expected, measured)
     if known:
         lsb = largest_in_steps(*how[:2], outputs, expected.outputs)
         measured = _in_steps(measured, lsb)
     locate = partial(_first_divergence, case, session)
     return replace(explained(case, artifacts, measured), locate=locate)
+
+
+def _swapped(artifacts: CaseArtifacts, expected: Expectation, measured: Measured) -> Measured:
+    """A divergence of several outputs with the order in which they would agree; an agreement with
+    how it was found out which output is which, where no name says it."""
+    conversion = artifacts.conversion
+    if conversion.structure is None or expected.missing or len(expected.outputs) < 2:
+        return measured
+    if measured.result.agreed:
+        if conversion.matched_by == "values":
+            told = ", ".join(conversion.output_names)
+            rule = f"{measured.budget_rule}; nothing names the outputs, they agree as {told}"
+            return replace(measured, budget_rule=rule)
+        return measured
+    if measured.result.outcome is not Outcome.DIVERGED:
+        return measured
+    for order in orders_that_agree(conversion.structure, expected, artifacts.runs):
+        if order == (conversion.output_names or conversion.structure.output_names):
+            continue
+        pairs = zip(conversion.output_names, order, strict=False)
+        told = "; ".join(f"{right!r} has what {name!r} should" for name, right in pairs)
+        message = (
+            f"the outputs are swapped: {told} → whoever reads them by name gets the wrong one: "
+            f"convert again with the names in the model's order\n{measured.result.message}"
+        )
+        return replace(measured, result=replace(measured.result, message=message))
+    return measured
 
 
 def _alone(measured: Measured, artifacts: CaseArtifacts) -> Measured:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 
 from fixtures.runtimes import RUNTIMES, Runtime
 from harness.comparison import budgets
-from harness.execution.interpreters import Interpreters
+from harness.comparison.budgets import Expectation
+from harness.comparison.compare import compare
+from harness.conversion.output_names import fitting
+from harness.execution.interpreters import Interpreters, Run
 from harness.execution.operator_runs import OperatorRuntimes
-from harness.flatbuffer.structure import quantization_of
-from harness.flatbuffer.tensor_codec import to_runtime
+from harness.flatbuffer.structure import Structure, quantization_of
+from harness.flatbuffer.tensor_codec import from_runtime, to_runtime
 from harness.operators.agreement import Agreement, agreement
 from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.conditioning import response
@@ -71,6 +75,35 @@ def rounding(
         return None if found.result is not None else found.outputs
 
     return response(data.tobytes(), reference.outputs, run)
+
+
+def in_the_order_that_fits(artifacts: CaseArtifacts, runs: Mapping[str, Run]) -> CaseArtifacts:
+    """The artifacts of a file of several outputs and its Keras model: where no name, number or
+    shape says which output is which, in the first order in which a runtime's answer agrees."""
+    conversion, expected = artifacts.conversion, artifacts.expected
+    structure = conversion.structure
+    if structure is None or expected is None or conversion.matched_by:
+        return artifacts
+    if len(structure.outputs) < 2 or expected.missing:
+        return artifacts
+    for order in orders_that_agree(structure, expected, runs):
+        found = replace(conversion, output_names=order, matched_by="values")
+        return replace(artifacts, conversion=found)
+    return artifacts
+
+
+def orders_that_agree(
+    structure: Structure, expected: Expectation, runs: Mapping[str, Run]
+) -> Iterator[tuple[str, ...]]:
+    """The orders of a file's outputs in which some runtime's answer is within the budgets."""
+    outputs = [run.outputs for run in runs.values() if run.result is None]
+    shapes = [list(value.shape[1:]) for value in expected.outputs]
+    for order in fitting(structure, shapes) if outputs else ():
+        for given in outputs:
+            values = from_runtime(structure, order, given)
+            if compare(expected.outputs, values, expected.budgets).result.agreed:
+                yield order
+                break
 
 
 def _alone(artifacts: CaseArtifacts) -> bool:
