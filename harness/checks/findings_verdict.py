@@ -45,17 +45,17 @@ def failing_of(case: Case, session: Session, findings: Sequence[Finding]) -> lis
     """
     if case.subject.registered:
         return [f for f in errors(findings) if not f.predicts]
-    levels = ("error", "warning") if session.settings.strict else ("error",)
+    levels = ("error", "warning") if session.settings.asked.strict else ("error",)
     return [f for f in findings if f.level in levels]
 
 
 def runs_of(case: Case, session: Session) -> dict[str, Judged]:
     """How the comparison of the whole model was judged, on each runtime that was asked for."""
-    registry, asked_for = limitations.load(), session.settings.recipes_asked_for
+    registry, asked = limitations.load(), session.settings.asked
     found = {}
     for runtime in case.confirm_on:
         run = replace(case, suite="test_parity", runtime=runtime)
-        found[runtime.name] = judge(run, measure_parity(run, session), registry, asked_for)
+        found[runtime.name] = judge(run, measure_parity(run, session), registry, asked)
     return found
 
 
