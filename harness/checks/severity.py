@@ -10,10 +10,12 @@ breaks is an error whatever comes of it, since nothing else says that the conver
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from harness.comparison.accuracy import INTEGER_LOSS
 from harness.pipeline.cases import Judged, Verdict
 from harness.quantization.calibration_share import Share
 from harness.structure.findings import Finding, Level
@@ -104,8 +106,14 @@ class Evidence:
     proving: tuple[Verdict, ...] = ("failed",)
 
     def failed(self, finding: Finding) -> list[str]:
-        """The runtimes that the finding is about and whose comparison failed."""
-        return [name for name in self.about(finding) if self.runs[name].verdict in self.proving]
+        """The runtimes that the finding is about and whose comparison failed, or that decide
+        otherwise than the model for more samples than a conversion may."""
+        about = self.about(finding)
+        return [
+            name
+            for name in about
+            if self.runs[name].verdict in self.proving or _turned(self.runs[name])
+        ]
 
     def about(self, finding: Finding) -> list[str]:
         told = finding.predicts
@@ -146,8 +154,17 @@ def _by_share(finding: Finding, evidence: Evidence) -> Finding:
     return replace(finding, level=level, message=f"{finding.message}; {share}", share=share.ratio)
 
 
+def _turned(judged: Judged) -> bool:
+    """Whether more decisions change than one in a hundred, the point of accuracy that an integer
+    model may lose, in whole samples."""
+    told = judged.measured.decisions
+    return told is not None and told["changed"] > math.ceil(INTEGER_LOSS * told["of"])
+
+
 def _figure(judged: Judged) -> str:
     used = judged.measured.budget_used
     if used is None:
         return judged.measured.result.outcome.value
-    return f"uses {used:.2g} of its budget"
+    told = judged.measured.decisions
+    more = f" and turns {told['changed']} of {told['of']} decisions" if told else ""
+    return f"uses {used:.2g} of its budget{more}"
