@@ -141,21 +141,22 @@ def ranges_of_file(
     document: Mapping[str, Any],
     weights: Mapping[str, Array],
     stimulus: Mapping[str, Array],
-    inputs: Mapping[str, tuple[float, float]],
+    known: Mapping[str, tuple[float, float]],
     calibrated: Ranges | None,
 ) -> dict[str, tuple[float, float]]:
-    """The ranges of every tensor of a file of which those of the inputs are known, by their names.
+    """The ranges of every tensor of a file of which some are known, those of the inputs among them,
+    by the oracle's names.
 
-    calibrated: those that its calibration gives, where the samples are at hand; else the model's
-    other tensors have the ranges that they have where the inputs stay within theirs.
+    calibrated: those that its calibration gives, where the samples are at hand; else the other
+    tensors have the ranges that they have where the inputs stay within theirs.
     """
     if calibrated is None:
         cut = {
-            name: np.clip(array, *inputs[name]) if name in inputs else array
+            name: np.clip(array, *known[name]) if name in known else array
             for name, array in stimulus.items()
         }
         calibrated = calibrate(document, weights, cut, carry_state=False)
-    return {**calibrated, **inputs}
+    return {**calibrated, **{name: ends for name, ends in known.items() if name in calibrated}}
 
 
 def named_inputs(

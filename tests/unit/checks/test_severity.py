@@ -30,7 +30,7 @@ def _judged(name: str, verdict: Any) -> Judged:
     return Judged(case, measured, None, verdict)
 
 
-def _evidence(certifying: bool = False, share: Share | None = None, **verdicts: str) -> Evidence:
+def _evidence(certifying: bool = False, share: Share | None = None, **verdicts: Any) -> Evidence:
     runs = {name: _judged(name, verdict) for name, verdict in verdicts.items()}
     return Evidence(certifying, runs, _FAMILIES, share)
 
@@ -96,7 +96,7 @@ def test_a_runtime_that_was_not_asked_for_proves_nothing() -> None:
 @pytest.mark.parametrize("rule", ["too-narrow", "too-wide"])
 def test_a_calibration_is_judged_by_its_share_of_the_error(rule: str) -> None:
     large, small = Share(0.01, 0.02), Share(0.01, 0.005)
-    runs = {"tflite": "agreed"}
+    runs: Any = {"tflite": "agreed"}
     assert _level(_finding(rule), _evidence(share=large, **runs)) == "error"
     assert _level(_finding(rule, level="warning"), _evidence(share=large, **runs)) == "error"
     assert _level(_finding(rule), _evidence(share=small, **runs)) == "warning"
