@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from fixtures.limitations import cases as limitations
 from fixtures.outcomes import Outcome, Phase, StepResult
+from harness.checks.fitness import turned_by_rounding
 from harness.checks.parity import measure_parity
 from harness.checks.severity import CONSEQUENCES, Evidence, decided
 from harness.flatbuffer.structure import Structure
@@ -76,7 +77,8 @@ def weighed(
     compared = case.subject.model_path is not None or case.subject.variant is not None
     runs = runs_of(case, session) if needs_runs and compared else {}
     families = {runtime.name: runtime.adapter.kernels for runtime in case.confirm_on}
-    return decided(findings, Evidence(False, runs, families, share, proving))
+    ordinary = turned_by_rounding(case, session) if runs else None
+    return decided(findings, Evidence(False, runs, families, share, ordinary, proving))
 
 
 def parted_from_runs(case: Case, session: Session, findings: Sequence[Finding]) -> list[str]:

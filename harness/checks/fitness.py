@@ -14,8 +14,10 @@ from harness.flatbuffer.structure import Structure, quantised_inputs, quantizati
 from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Case
 from harness.session.session import Session
-from reference.budgets.consequences import contributions
-from reference.network import UnsupportedLayer
+from reference.budgets.consequences import contributions, disturbed
+from reference.budgets.monte_carlo import Scheme
+from reference.budgets.precision_schemes import Ranges
+from reference.network import UnsupportedLayer, evaluate
 
 #: Samples on which the tensor that does it is looked for.
 _SAMPLES = 16
@@ -44,6 +46,37 @@ def decisions_of(
     """The decisions of a classifier that a runtime turns; None where it is none, or unknown."""
     document = _document(case, session.artifacts(case))
     return None if document is None else decisions(expected, actual, deciders(document))
+
+
+def turned_by_rounding(case: Case, session: Session) -> int | None:
+    """The most decisions that the recipe's rounding alone turns, over several draws of it; None
+    where the model is no classifier, or unknown."""
+    artifacts = session.artifacts(case)
+    document, built = _document(case, artifacts), artifacts.built
+    if document is None or built is None or not any(deciders(document)):
+        return None
+    scheme = budgets.scheme_of(quantization_of_case(case, artifacts))
+    try:
+        ranges = _ranges(document, session, artifacts, scheme)
+        with session.account.time("oracle"):
+            exact = evaluate(document, built.weights, artifacts.stimulus)
+            noisy = disturbed(document, built.weights, artifacts.stimulus, scheme, ranges)
+    except (UnsupportedLayer, ValueError):
+        return None
+    how, found = deciders(document), []
+    for draw in range(len(noisy[0])):
+        told = decisions(exact, [output[draw] for output in noisy], how)
+        found.append(told.changed if told is not None else 0)
+    return max(found)
+
+
+def _ranges(
+    document: Mapping[str, Any], session: Session, artifacts: CaseArtifacts, scheme: Scheme
+) -> Ranges | None:
+    if scheme not in ("int8", "int16x8"):
+        return None
+    assert artifacts.built is not None
+    return budgets.ranges(document, artifacts.built.weights, artifacts.calibration, session.store)
 
 
 def recipe_unfit(
@@ -81,10 +114,7 @@ def _culprit(
     if document is None or built is None:
         return ""
     try:
-        ranges = None
-        if scheme in ("int8", "int16x8"):
-            samples = artifacts.calibration
-            ranges = budgets.ranges(document, built.weights, samples, session.store)
+        ranges = _ranges(document, session, artifacts, scheme)
         few = {name: array[:_SAMPLES] for name, array in artifacts.stimulus.items()}
         parts = contributions(document, built.weights, few, scheme, ranges, output)
     except (UnsupportedLayer, ValueError):

@@ -10,12 +10,10 @@ breaks is an error whatever comes of it, since nothing else says that the conver
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.comparison.accuracy import INTEGER_LOSS
 from harness.pipeline.cases import Judged, Verdict
 from harness.quantization.calibration_share import Share
 from harness.structure.findings import Finding, Level
@@ -102,18 +100,24 @@ class Evidence:
     runs: Mapping[str, Judged]
     families: Mapping[str, str]
     share: Share | None = None
+    #: The most decisions that rounding alone turns, of a classifier.
+    turned_by_rounding: int | None = None
     #: Verdicts on a run that prove a finding: a known limitation may be one.
     proving: tuple[Verdict, ...] = ("failed",)
 
     def failed(self, finding: Finding) -> list[str]:
-        """The runtimes that the finding is about and whose comparison failed, or that decide
-        otherwise than the model for more samples than a conversion may."""
+        """The runtimes that the finding is about and whose comparison failed, or that turn more
+        decisions than rounding explains."""
         about = self.about(finding)
         return [
             name
             for name in about
-            if self.runs[name].verdict in self.proving or _turned(self.runs[name])
+            if self.runs[name].verdict in self.proving or self._turned(self.runs[name])
         ]
+
+    def _turned(self, judged: Judged) -> bool:
+        told, ordinary = judged.measured.decisions, self.turned_by_rounding
+        return told is not None and ordinary is not None and told["changed"] > ordinary
 
     def about(self, finding: Finding) -> list[str]:
         told = finding.predicts
@@ -152,13 +156,6 @@ def _by_share(finding: Finding, evidence: Evidence) -> Finding:
         return finding if failed else replace(finding, level="warning")
     level: Level = "error" if share.decides else "warning"
     return replace(finding, level=level, message=f"{finding.message}; {share}", share=share.ratio)
-
-
-def _turned(judged: Judged) -> bool:
-    """Whether more decisions change than one in a hundred, the point of accuracy that an integer
-    model may lose, in whole samples."""
-    told = judged.measured.decisions
-    return told is not None and told["changed"] > math.ceil(INTEGER_LOSS * told["of"])
 
 
 def _figure(judged: Judged) -> str:

@@ -37,12 +37,8 @@ def errors_by_sample(
 
     Arguments as for `reference.budgets.monte_carlo.budgets`, which says what is raised.
     """
-    count = len(next(iter(inputs.values())))
-    rows = max([1, *(array.shape[1] for array in inputs.values() if array.ndim > 1)])
-    step = max(1, _MOST_ROWS // (DRAWS * rows))
     parts = []
-    for start in range(0, count, step):
-        part = {name: array[start : start + step] for name, array in inputs.items()}
+    for part in _parts(inputs):
         hooks = make_hooks(scheme, ranges, DRAWS, seed)
         parts.append(_moved(document, weights, part, hooks))
     return [np.concatenate(output) for output in zip(*parts, strict=True)]
@@ -61,6 +57,34 @@ def _moved(
         squares = np.square(b - a).mean(axis=0)
         found.append(np.sqrt(squares.reshape(len(squares), -1).mean(axis=1)))
     return found
+
+
+def disturbed(
+    document: Mapping[str, object],
+    weights: Mapping[str, Array],
+    inputs: Mapping[str, Array],
+    scheme: Scheme,
+    ranges: Ranges | None,
+    seed: int = 0,
+) -> list[Array]:
+    """Each output under the scheme's rounding: [DRAWS, samples, …], each draw as sound as a
+    runtime's answer."""
+    parts = [
+        evaluate(document, weights, part, make_hooks(scheme, ranges, DRAWS, seed))
+        for part in _parts(inputs)
+    ]
+    return [np.concatenate(output, axis=1) for output in zip(*parts, strict=True)]
+
+
+def _parts(inputs: Mapping[str, Array]) -> list[dict[str, Array]]:
+    """The samples in groups that are evaluated at once."""
+    count = len(next(iter(inputs.values())))
+    rows = max([1, *(array.shape[1] for array in inputs.values() if array.ndim > 1)])
+    step = max(1, _MOST_ROWS // (DRAWS * rows))
+    return [
+        {name: array[start : start + step] for name, array in inputs.items()}
+        for start in range(0, count, step)
+    ]
 
 
 def contributions(

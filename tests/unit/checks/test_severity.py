@@ -58,13 +58,13 @@ def test_what_no_runtime_shows_is_a_warning_with_its_figure() -> None:
     assert "tflite uses 0.37 of its budget, tflm uses 0.37 of its budget" in found.message
 
 
-@pytest.mark.parametrize(("changed", "level"), [(0, "warning"), (1, "warning"), (2, "error")])
+@pytest.mark.parametrize(("changed", "level"), [(0, "warning"), (2, "warning"), (3, "error")])
 def test_turned_decisions_are_a_wrong_answer(changed: int, level: str) -> None:
     told = _finding("hidden-scale", {"tflite": "wrong"})
     run = _judged("tflite", "agreed")
     decisions = {"changed": changed, "of": 100, "share": changed / 100, "rule": "largest score"}
     run = replace(run, measured=replace(run.measured, decisions=decisions))
-    (found,) = decided([told], Evidence(False, {"tflite": run}, _FAMILIES))
+    (found,) = decided([told], Evidence(False, {"tflite": run}, _FAMILIES, None, 2))
     assert found.level == level
     assert level == "error" or f"turns {changed} of 100 decisions" in found.message
 
@@ -74,7 +74,7 @@ def test_a_known_limitation_proves_where_it_is_asked_to() -> None:
     runs = {"tflite": _judged("tflite", "limitation")}
     assert _level(told, Evidence(False, runs, _FAMILIES)) == "warning"
     both = ("failed", "limitation")
-    assert _level(told, Evidence(False, runs, _FAMILIES, None, both)) == "error"  # type: ignore[arg-type]
+    assert _level(told, Evidence(False, runs, _FAMILIES, proving=both)) == "error"  # type: ignore[arg-type]
 
 
 def test_another_file_is_an_error_whatever_comes_of_it() -> None:

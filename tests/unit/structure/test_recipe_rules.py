@@ -1,4 +1,4 @@
-"""What dynamic range leaves in float, and what it should not have left."""
+"""Dynamic range leaves an LSTM with one small kernel in float, and nothing else."""
 
 from __future__ import annotations
 

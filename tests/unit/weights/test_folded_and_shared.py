@@ -1,4 +1,4 @@
-"""Layers that the converter folds together, and layers that a model calls twice."""
+"""A bias that the converter folds is not missed, nor is a layer that is called twice unknown."""
 
 from __future__ import annotations
 
