@@ -10,6 +10,7 @@ from typing import Any
 from fixtures.outcomes import Outcome, Phase, StepResult
 from fixtures.runtimes import RUNTIMES
 from harness.checks.conversion import structure_outcome
+from harness.checks.fitness import decisions_of, quantization_of_case, recipe_unfit
 from harness.comparison import accuracy, overrides
 from harness.comparison.budgets import Expectation
 from harness.comparison.compare import Allowed, compare
@@ -152,8 +153,11 @@ def _compared(
     allowed = [Allowed(factor * b.largest, factor * b.rms) for b in expected.budgets]
     with session.account.time("compare"):
         comparison = compare(expected.outputs, outputs, allowed, saturated)
+    result = comparison.result
+    if result.agreed and comparison.idle and not case.subject.registered:
+        result = StepResult(Phase.COMPARE, Outcome.NOT_JUDGED, comparison.idle)
     measured = Measured(
-        comparison.result,
+        result,
         comparison.error,
         comparison.budget,
         comparison.budget_used,
@@ -162,6 +166,16 @@ def _compared(
         f"{expected.rule}; {comparison.measure}",
         override=override.text if override else "",
     )
+    known = comparison.budget_used is not None
+    if known and result.agreed and not case.subject.registered:
+        with session.account.time("oracle"):
+            unfit = recipe_unfit(case, session, expected.outputs, outputs, allowed)
+        if unfit:
+            result = StepResult(Phase.COMPARE, Outcome.DIVERGED, unfit)
+            measured = replace(measured, result=result)
+    if known:
+        decided = decisions_of(case, session, expected.outputs, outputs)
+        measured = replace(measured, decisions=decided.document() if decided else None)
     return _with_accuracy(case, session, measured, outputs, expected.outputs)
 
 
@@ -177,7 +191,9 @@ def _with_accuracy(
         return measured
     labels = accuracy.load_labels(session.settings.labels, len(outputs[0]))
     found = accuracy.top1(outputs[0], labels)
-    lost = accuracy.fault(found, accuracy.top1(expected[0], labels), case.recipe)
+    quantization = quantization_of_case(case, session.artifacts(case))
+    of_keras = accuracy.top1(expected[0], labels)
+    lost = accuracy.fault(found, of_keras, quantization, len(labels))
     if lost and measured.result.agreed:
         outcome = StepResult(Phase.COMPARE, Outcome.DIVERGED, lost)
         measured = replace(measured, result=outcome)

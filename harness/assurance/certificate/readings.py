@@ -160,8 +160,8 @@ class InjectionBench:
             checked = measure_structure(structure, self.session)
             found += self._of_findings(structure, checked)
             if case.recipe.calibrated:
-                checked = measure_quantization(case, self.session)
-                found += self._of_findings(case, checked)
+                checked = measure_quantization(structure, self.session)
+                found += self._of_findings(structure, checked)
         for runtime in chosen:
             found += self.of_parity(replace(case, suite="test_parity", runtime=runtime))
         return found
