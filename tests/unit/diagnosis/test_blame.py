@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -13,28 +13,33 @@ from numpy.typing import NDArray
 
 from fixtures.recipes import RECIPES
 from fixtures.runtimes import RUNTIMES, Runtime
-from harness.diagnosis import blame as blaming
-from harness.diagnosis.blame import (
+from harness.diagnosis import operator_evidence
+from harness.diagnosis.blame import RULES, Blame, Evidence, GraphTraits, blame
+from harness.diagnosis.operator_evidence import (
     SATURATED,
-    Blame,
-    GraphTraits,
-    blame,
     factors_text,
     ideal_excess,
+    own_ends_of,
+    saturated,
     scale_fault,
     wrong_by_its_scales,
 )
+from harness.diagnosis.trial import Explanation
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
+from harness.flatbuffer.lstm_reader import lstm_operators
 from harness.flatbuffer.operator_extraction import Part, parts
 from harness.operators.exactness import Exactness
 from harness.operators.examination import Examined
 from harness.operators.quantizer import integer_lstm, quantised
 from harness.structure.findings import Finding
+from harness.weights.layer_alignment import OperatorGraph
 from reference.arithmetic.affine import Affine
 from reference.attribution import Attribution
 from reference.lstm.float64 import LstmOptions
 from reference.lstm.integer_weights import IntegerLstm
+from tests.support.networks import document, node
 from tests.support.reference_models import float_weights
+from tests.support.small_models import FEATURES, STEPS, UNITS, converted, sampled, weights_of
 
 Array = NDArray[Any]
 KERAS, TFLITE, LITERT, MICRO = (RUNTIMES[k] for k in ("keras", "tflite", "litert", "tflm"))
@@ -78,27 +83,53 @@ def _blame(
     operators: Examined = NOTHING,
     keras: bool | None = True,
     others: Mapping[str, bool] | None = None,
-    *more: Any,
+    graph: GraphTraits | None = None,
+    differences: Sequence[str] = (),
+    misfits: Sequence[Finding] = (),
+    **more: Any,
 ) -> Blame:
-    return blame(runtime, RECIPES[recipe], operators, keras, others or {}, *more)
+    return blame(
+        Evidence(
+            runtime,
+            RECIPES[recipe],
+            operators,
+            keras,
+            others=others,
+            graph=graph or GraphTraits(),
+            differences=differences,
+            misfits=misfits,
+            **more,
+        )
+    )
 
 
 # One leg for each evidence -----------------------------------------------------------------------
 
 
-def test_keras_is_blamed_for_itself() -> None:
-    found = _blame(KERAS, "float32", keras=False)
-    assert found == Blame("Keras", "it differs from the float64 value of its own weights")
+def test_keras_is_blamed_where_a_runtime_gives_what_it_does_not() -> None:
+    found = _blame(KERAS, "float32", keras=False, others={"tflite": True}, with_keras=False)
+    told = "it differs from the float64 value of its own weights, which tflite gives"
+    assert found == Blame("Keras", told)
     assert str(found) == f"blame: Keras: {found.reason}"
     assert found.document() == {"leg": "Keras", "reason": found.reason}
 
 
-@NATIVE
-def test_an_oracle_that_keras_contradicts_is_the_harness(runtime: Runtime) -> None:
-    strongest = _examined(_part(), tflite=WRONG, litert=WRONG, tflm=WRONG)
-    found = _blame(runtime, "int8", strongest, False, {}, GraphTraits(), ["a difference"])
+def test_keras_is_not_blamed_for_an_oracle_that_nobody_agrees_with() -> None:
+    found = _blame(KERAS, "float32", keras=False, others={"tflite": False}, with_keras=True)
     assert found.leg == "harness"
-    assert _blame(runtime, "int8", keras=None).leg != "harness"
+    for with_keras in (False, None):
+        found = _blame(KERAS, "float32", keras=False, with_keras=with_keras)
+        assert found.leg == "undecided"
+
+
+@NATIVE
+def test_an_oracle_that_keras_and_the_runtime_contradict_is_the_harness(runtime: Runtime) -> None:
+    strongest = _examined(_part(), tflite=WRONG, litert=WRONG, tflm=WRONG)
+    more: Any = {"differences": ["a difference"]}
+    assert _blame(runtime, "int8", strongest, False, with_keras=True, **more).leg == "harness"
+    for keras, with_keras in ((None, True), (True, True), (False, False), (False, None)):
+        found = _blame(runtime, "int8", strongest, keras, with_keras=with_keras, **more)
+        assert found.leg == runtime.adapter.kernel
 
 
 @NATIVE
@@ -116,7 +147,7 @@ def test_another_runtimes_kernel_is_not_this_ones() -> None:
 
 def test_a_flatbuffer_that_is_another_model_is_the_converter() -> None:
     found = _blame(TFLITE, "float32", Examined(), True, {"tflm": True}, GraphTraits(), list("abcd"))
-    assert found == Blame("converter", "the flatbuffer is not the model: a; b; c")
+    assert found == Blame("converter", "the flatbuffer is not the model: a; b; c; and 1 more")
     found = _blame(TFLITE, "float32", Examined(), True, {"tflm": True}, GraphTraits(), ["a"])
     assert found == Blame("converter", "the flatbuffer is not the model: a")
 
@@ -212,7 +243,7 @@ def test_the_models_own_input_has_its_range_from_the_misfits() -> None:
 
 
 def test_exactly_the_share_is_not_beyond_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blaming, "SATURATED", 2 / 108)
+    monkeypatch.setattr(operator_evidence, "SATURATED", 2 / 108)
     assert _blame(TFLITE, "int8", _examined(_at_the_ends(2))).leg == "recipe"
     assert _blame(TFLITE, "int8", _examined(_at_the_ends(3))).leg == "calibration"
 
@@ -223,7 +254,7 @@ def test_a_float_input_has_no_ends_and_no_inputs_have_no_share() -> None:
     full = _at_the_ends(54)
     none = replace(full, inputs=full.inputs[3:])  # all that is left was drawn
     assert len(none.inputs) == none.drawn
-    assert blaming._saturated(none) is None
+    assert saturated(none) == ""
 
 
 def test_misfits_are_the_calibration_where_no_runtime_agrees() -> None:
@@ -278,8 +309,8 @@ def test_the_largest_excess_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     outputs[0, 1, 2] -= 6
     run, budget = SimpleNamespace(outputs=outputs), SimpleNamespace(outputs=np.full(shape, 2.0))
     ideal = SimpleNamespace(outputs=np.zeros(shape))
-    monkeypatch.setattr(blaming, "lstm_integer", lambda *given: run)
-    monkeypatch.setattr(blaming, "kernel_budget", lambda *given: (ideal, budget))
+    monkeypatch.setattr(operator_evidence, "lstm_integer", lambda *given: run)
+    monkeypatch.setattr(operator_evidence, "kernel_budget", lambda *given: (ideal, budget))
     assert ideal_excess(model, None, TFLITE) == 1.5
 
 
@@ -291,7 +322,7 @@ def test_an_excess_is_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.append(x.shape)
         return next(excesses)
 
-    monkeypatch.setattr(blaming, "ideal_excess", excess)
+    monkeypatch.setattr(operator_evidence, "ideal_excess", excess)
     assert _blame(MICRO, "int8", _examined(_part())).leg == "recipe"
     found = _blame(MICRO, "int8", _examined(_part()))
     assert found.leg == "TFLM kernel"
@@ -361,15 +392,26 @@ def test_a_runtime_of_the_same_family_is_elsewhere_too(runtime: Runtime, recipe:
 
 
 def test_float32_that_agrees_nowhere_is_the_converters() -> None:
-    for runtime, others in ((TFLITE, {"tflm": False}), (MICRO, {"tflite": False}), (MICRO, {})):
+    for runtime, others in ((TFLITE, {"tflm": False}), (MICRO, {"tflite": False})):
         found = _blame(runtime, "float32", others=others)
         assert found == Blame("converter", "no runtime answers what Keras does")
+        more: Any = {"given": True, "locate": lambda: "it starts in layer 'a'"}
+        found = _blame(runtime, "float32", others=others, **more)
+        assert found == Blame("file", "no runtime answers what Keras does; it starts in layer 'a'")
 
 
-def test_float32_that_nobody_else_runs_is_the_kernels() -> None:
-    found = _blame(LITERT, "float32", others={"tflite": False})
-    assert found.leg == "LiteRT kernel"
-    assert "no other runtime runs the file" in found.reason
+@NATIVE
+def test_float32_that_one_family_runs_is_undecided(runtime: Runtime) -> None:
+    """Neither "no runtime" where one ran, nor a kernel where the file may be wrong."""
+    family = runtime.adapter.kernels
+    for others in ({}, {family: False}):
+        found = _blame(runtime, "float32", others=others)
+        assert found.leg == "undecided"
+        assert f"only {runtime.adapter.kernel}s ran the file" in found.reason
+        assert found.reason.startswith("the oracle agrees with Keras")
+        for keras in (None, False):  # it was not there, or said something else
+            found = _blame(runtime, "float32", keras=keras, others=others)
+            assert "Keras" not in found.reason
 
 
 def test_what_nothing_explains_is_the_recipe() -> None:
@@ -381,8 +423,108 @@ def test_what_nothing_explains_is_the_recipe() -> None:
     half = _examined(_part(), tflite=RIGHT, count=2)
     unproven = _examined(_part(), tflite=UNCUT)
     for operators in (Examined(), half, unproven):
-        found = _blame(TFLITE, "int8", operators)
+        found = _blame(TFLITE, "int8", operators, others={"tflm": False})
         assert found.reason.startswith("Keras is right, no runtime agrees: int8 is too coarse")
+        for keras, others in ((None, {"tflm": False}), (False, {"tflm": False}), (True, {})):
+            found = _blame(TFLITE, "int8", operators, keras, others)
+            assert found == Blame(
+                "recipe", "nothing else is known to be wrong: int8 is too coarse for this model"
+            )
+
+
+# What is tried -----------------------------------------------------------------------------------
+
+REVERSED = Explanation("time-reversed", "input 'x' is reversed", "turn it round", 0.25, 90.0)
+
+
+@NATIVE
+@pytest.mark.parametrize("recipe", ["float32", "int8"])
+@pytest.mark.parametrize("given", [False, True])
+def test_what_gives_the_answers_is_named(runtime: Runtime, recipe: str, given: bool) -> None:
+    others = {"tflm" if runtime is not MICRO else "tflite": False}
+    more: Any = {"explain": lambda: REVERSED, "given": given}
+    found = _blame(runtime, recipe, others=others, misfits=[WIDE], **more)
+    assert found == Blame("file" if given else "converter", str(REVERSED))
+    assert found.reason == (
+        "input 'x' is reversed: the source model changed so gives these answers within 0.25 of the "
+        "budget, as it is 90 times the budget → turn it round"
+    )
+
+
+def test_nothing_is_tried_where_the_cause_is_known() -> None:
+    def never() -> Explanation:
+        raise AssertionError("tried")
+
+    others = {"tflm": True}
+    assert _blame(TFLITE, "float32", others=others, explain=never).leg == "TFLite kernel"
+    assert _blame(TFLITE, "int8", differences=["a"], explain=never).leg == "converter"
+    wrong = _examined(_part(), tflite=WRONG)
+    assert _blame(TFLITE, "int8", wrong, explain=never).leg == "TFLite kernel"
+
+
+def test_many_differences_have_one_cause_where_it_is_found() -> None:
+    stale = replace(REVERSED, says="the file holds other weights")
+    found = _blame(differences=list("abcde"), explain=lambda: stale, given=True)
+    assert (found.leg, found.reason.partition(":")[0]) == ("file", "the file holds other weights")
+    found = _blame(differences=list("abcde"), explain=lambda: None)
+    assert found.reason == "the flatbuffer is not the model: a; b; c; and 2 more"
+
+
+# What a rule is not ------------------------------------------------------------------------------
+
+
+def test_samples_in_other_units_are_not_answered_with_a_wider_calibration() -> None:
+    told = "input 'x' is not normalised as for the calibration"
+    part = _part(_model(output_scale=0.01))
+    found = _blame(TFLITE, "int8", _examined(part), misfits=[NARROW], unnormalised=told)
+    assert found == Blame("calibration", told)
+
+
+def test_a_reset_is_not_blamed_where_the_first_sample_is_wrong() -> None:
+    graph = GraphTraits(resources=True)
+    more: Any = {"others": {"tflm": False}, "graph": graph}
+    assert "resource" in _blame(TFLITE, "float32", first_agrees=True, **more).reason
+    assert "resource" not in _blame(TFLITE, "float32", first_agrees=False, **more).reason
+
+
+@pytest.mark.parametrize(
+    ("own", "value", "blamed"),
+    [
+        (set(), -128, True),
+        ({"low"}, -128, False),
+        ({"low"}, 127, True),
+        ({"low", "high"}, 127, False),
+        ({"high"}, -128, True),
+    ],
+)
+def test_the_zeros_of_a_relu_are_no_saturation(own: Any, value: int, blamed: bool) -> None:
+    part = _at_the_ends(54, value)
+    graph = GraphTraits(own_ends={part.found.input: frozenset(own)})
+    assert (_blame(TFLITE, "int8", _examined(part), graph=graph).leg == "calibration") is blamed
+
+
+@pytest.mark.parametrize(
+    ("function", "ends"),
+    [("relu", {"low"}), ("sigmoid", {"low", "high"}), ("tanh", {"low", "high"}), ("linear", set())],
+)
+@pytest.mark.parametrize("form", ["float32", "int8"])
+def test_the_ends_of_a_functions_own_range(function: str, ends: set[str], form: Any) -> None:
+    of = document(
+        node("before", "Dense", units=FEATURES, activation=function),
+        node("lstm", "LSTM", "before", units=UNITS),
+        x=[STEPS, FEATURES],
+    )
+    content = converted(of, weights_of(of), sampled(of), form)
+    graph = OperatorGraph(content)
+    (lstm,) = lstm_operators(content)
+    assert own_ends_of(graph, lstm.input) == ends
+    assert own_ends_of(graph, int(graph.main.inputs[0])) == set()
+
+
+def test_every_rule_says_something_of_something() -> None:
+    """The order is the specification: what is proven by itself, the file, the kernels, trials."""
+    assert [rule.__name__ for rule in RULES][-1] == "undecided"
+    assert len({rule.__name__ for rule in RULES}) == len(RULES)
 
 
 def test_factors_are_counted_in_one_line() -> None:
