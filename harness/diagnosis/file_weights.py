@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from harness.diagnosis.candidates import Candidate
 from harness.diagnosis.source_model import Arrays, Document, Source, Weight, described_weights
-from harness.flatbuffer.schema import dtype_name, shared, stored
+from harness.flatbuffer.schema import builtin_name, dtype_name, shared, stored
 from harness.weights.audit import allowed_difference, lstm_constants
 from harness.weights.layer_alignment import matches
 from reference.lstm.weights import LstmWeights
@@ -37,17 +37,20 @@ _CURE = "this file was not made from this model, or was changed: convert again"
 class Held:
     """A weight as the file has it.
 
-    values: in Keras's layout, float64. wrong: how many of them rounding does not explain.
-    tensor: the constant's name.
+    values: as `want` would be, float64. wrong: how many of them rounding does not explain. tensor:
+    the constant's name. puts: Keras's arrays that make the source model compute with these values.
     """
 
     weight: Weight
     values: Array
+    want: Array
     wrong: int
     tensor: str
+    puts: Mapping[str, Array]
 
-    def told(self, want: Array) -> str:
+    def told(self) -> str:
         """What is wrong with it, in words."""
+        want = self.want
         what = f"the {self.weight.title} of layer {self.weight.layer!r}"
         of = f" (tensor {self.tensor!r})" if self.tensor else ""
         found = self.values
@@ -67,51 +70,35 @@ class Held:
 
 
 @dataclass(frozen=True, eq=False)
-class _Form:
-    """One form in which a weight may be in the file: itself, or with a normalisation folded in.
-
-    want: the values then. times, plus: from such values back to those of the weight. computed:
-    whether the converter computes them."""
-
-    want: Array
-    times: Array | float = 1.0
-    plus: Array | float = 0.0
-    computed: bool = True
-
-
-@dataclass(frozen=True, eq=False)
 class _Constant:
     name: str
     values: Array
     step: Array
     dtype: str
+    #: The operators that read it.
+    reads: frozenset[str]
 
 
 def held(content: bytes, document: Document, weights: Arrays) -> list[Held]:
-    """Every weight of the model with its nearest constant, those that are in the file rightly
-    too; none for a weight that no constant has the size of.
+    """The weights of the model that constants of the file stand for, rightly or not.
 
     Raises ValueError when the bytes are no .tflite file.
     """
     known = {weight.key: weight for weight in described_weights(document, weights)}
     found = {one.weight.key: one for one in _of_fused(content, weights, known)}
+    wanted = [form for form in _forms(document, weights, known) if form.weight.key not in found]
     pool = _constants(content)
-    pairs: list[tuple[float, str, int, Held]] = []
-    for key, weight in known.items():
-        if key in found:
-            continue
-        with np.errstate(divide="ignore", invalid="ignore"):  # a factor may be zero
-            forms = _forms(key, document, weights)
-        for form in forms:
-            for number, constant in enumerate(pool):
-                if constant.values.size == form.want.size:
-                    distance, one = _nearest(weight, form, constant)
-                    pairs.append((distance, key, number, one))
+    pairs: list[tuple[float, int, _Form, Held]] = []
+    for form in wanted:
+        for number, constant in enumerate(pool):
+            if constant.values.size == form.want.size and _may_be(form.kind, constant.reads):
+                distance, one = _nearest(form, constant)
+                pairs.append((distance, number, form, one))
     taken: set[int] = set()
-    for _, key, number, one in sorted(pairs, key=lambda pair: pair[0]):
+    for _, number, form, one in sorted(pairs, key=lambda pair: pair[0]):
         # Equal constants share a tensor; a wrong one is nobody else's.
-        if key not in found and (number not in taken or not one.wrong):
-            found[key] = one
+        if form.weight.key not in found and (number not in taken or not one.wrong):
+            found[form.weight.key] = one
             taken.add(number)
     return [found[key] for key in known if key in found]
 
@@ -122,8 +109,7 @@ def of_file(source: Source, content: bytes) -> Iterator[Candidate]:
     layers: dict[str, list[Held]] = {}
     for one in wrong:
         layers.setdefault(one.weight.layer, []).append(one)
-        told = one.told(np.asarray(source.weights[one.weight.key], np.float64))
-        yield Candidate("weight", told, _CURE, _placing([one]))
+        yield Candidate("weight", one.told(), _CURE, _placing([one]))
     for layer, ones in layers.items():
         if len(ones) > 1:
             titles = ", ".join(one.weight.title for one in ones)
@@ -131,20 +117,19 @@ def of_file(source: Source, content: bytes) -> Iterator[Candidate]:
                 "layer-weights", f"layer {layer!r} has another {titles}", _CURE, _placing(ones)
             )
     if len(layers) > 1:
-        count = len(described_weights(source.document, source.weights))
         yield Candidate(
             "other-weights",
-            f"the file holds other weights than the model, {len(wrong)} of {count} arrays differ "
-            f"(layers {', '.join(map(repr, layers))}): an older checkpoint, or another training",
+            f"the file holds other weights than the model, in layers "
+            f"{', '.join(map(repr, layers))}: an older checkpoint, or another training",
             "convert the checkpoint that you compare with, or compare with the one you converted",
             _placing(wrong),
         )
 
 
 def _placing(ones: list[Held]) -> Callable[[Source], Source]:
-    return lambda source: replace(
-        source, weights={**source.weights, **{one.weight.key: one.values for one in ones}}
-    )
+    puts = {key: values for one in ones for key, values in one.puts.items()}
+    puts |= {one.weight.key: one.puts[one.weight.key] for one in ones}
+    return lambda source: replace(source, weights={**source.weights, **puts})
 
 
 def _of_fused(content: bytes, weights: Arrays, known: Mapping[str, Weight]) -> Iterator[Held]:
@@ -158,7 +143,8 @@ def _of_fused(content: bytes, weights: Arrays, known: Mapping[str, Weight]) -> I
         for k, (values, wrong) in enumerate((kernel, recurrent, bias)):
             weight = known.get(f"{name}/{first + k}")
             if weight is not None and values.shape == np.shape(weights[weight.key]):
-                yield Held(weight, values, wrong, "")
+                want = np.asarray(weights[weight.key], np.float64)
+                yield Held(weight, values, want, wrong, "", {weight.key: values})
 
 
 def _keras_layout(lstm: Any, keras: LstmWeights) -> list[tuple[Array, int]]:
@@ -173,12 +159,37 @@ def _keras_layout(lstm: Any, keras: LstmWeights) -> list[tuple[Array, int]]:
     return found
 
 
+#: What reads the constants of a layer, by its kind: a loop's are in graphs of their own.
+_READERS: Mapping[str, tuple[str, ...]] = {
+    "Conv1D": ("CONV_2D", "ADD", "DEPTHWISE_CONV_2D"),
+    "Conv2D": ("CONV_2D", "ADD", "DEPTHWISE_CONV_2D"),
+    "Dense": ("FULLY_CONNECTED", "BATCH_MATMUL", "ADD"),
+    "Embedding": ("GATHER",),
+    "BatchNormalization": ("MUL", "ADD", "SUB"),
+    "LayerNormalization": ("MUL", "ADD", "SUB"),
+}
+
+
+def _may_be(kind: str, readers: frozenset[str]) -> bool:
+    if "UNIDIRECTIONAL_SEQUENCE_LSTM" in readers:
+        return False
+    return kind not in _READERS or not readers or bool(readers & set(_READERS[kind]))
+
+
 def _constants(content: bytes) -> list[_Constant]:
     """Every constant with numbers in all graphs, as real numbers."""
     model = shared(content)
     found = []
     for graph in model.subgraphs:
-        for tensor in graph.tensors:
+        readers: dict[int, set[str]] = {}
+        behind: dict[int, int] = {}
+        for operator in graph.operators:
+            name = builtin_name(model, operator)
+            if name == "DEQUANTIZE":  # of a float16 constant
+                behind[int(operator.inputs[0])] = int(operator.outputs[0])
+            for index in operator.inputs:
+                readers.setdefault(int(index), set()).add(name)
+        for index, tensor in enumerate(graph.tensors):
             dtype = dtype_name(tensor)
             values = stored(model, tensor) if dtype in _NUMBERS else None
             if values is None or not values.size:
@@ -197,93 +208,117 @@ def _constants(content: bytes) -> list[_Constant]:
                     step = step.reshape(shape)
                 zero = given.zeroPoint
                 real = (real - (0 if zero is None or not len(zero) else int(zero[0]))) * step
-            name = tensor.name.decode("utf-8", "replace") if tensor.name else ""
-            found.append(_Constant(name, real, np.broadcast_to(step, real.shape), dtype))
+            text = tensor.name.decode("utf-8", "replace") if tensor.name else ""
+            reads = frozenset(readers.get(behind.get(index, index), set()))
+            found.append(_Constant(text, real, np.broadcast_to(step, real.shape), dtype, reads))
     return found
 
 
-def _nearest(weight: Weight, form: _Form, constant: _Constant) -> tuple[float, Held]:
+def _nearest(form: _Form, constant: _Constant) -> tuple[float, Held]:
     """The order of axes in which a constant lies nearest to a form of a weight."""
-    best: tuple[float, Array, Array, tuple[int, ...]] | None = None
     scale = float(np.sqrt(np.square(form.want).mean())) or 1.0
     axes = form.want.ndim if form.want.ndim <= MOST_AXES else 0
-    for order in permutations(range(axes)) if axes else [tuple(range(form.want.ndim))]:
+    orders = list(permutations(range(axes))) if axes else [tuple(range(form.want.ndim))]
+    distances = []
+    for order in orders:
         turned = form.want.transpose(order)
-        found = constant.values.reshape(turned.shape)
         with np.errstate(all="ignore"):
-            distance = float(np.sqrt(np.square(found - turned).mean())) / scale
-        distance = distance if np.isfinite(distance) else 1e300
-        if best is None or distance < best[0]:
-            best = distance, found, constant.step.reshape(turned.shape), order
-    assert best is not None
-    distance, found, step, order = best
-    turned = form.want.transpose(order)
+            off = np.square(constant.values.reshape(turned.shape) - turned)
+            distance = float(np.sqrt(off.mean())) / scale
+        distances.append(distance if np.isfinite(distance) else 1e300)
+    best = int(np.argmin(distances))
+    turned = form.want.transpose(orders[best])
+    found, step = constant.values.reshape(turned.shape), constant.step.reshape(turned.shape)
     allowed = allowed_difference(turned, step, constant.dtype)
     if form.computed:
         allowed = allowed + _COMPUTED * float(np.abs(turned).max(initial=0.0))
     wrong = int(np.count_nonzero(~(np.abs(found - turned) <= allowed)))
-    back = np.argsort(order) if order else ()
+    back = tuple(int(k) for k in np.argsort(orders[best]))
+    values = found.transpose(back)
     with np.errstate(all="ignore"):
-        values = found.transpose(tuple(int(k) for k in back)) * form.times + form.plus
-    return distance, Held(weight, values, wrong, constant.name)
+        puts = form.puts(values)
+    return distances[best], Held(form.weight, values, form.want, wrong, constant.name, puts)
 
 
-def _forms(key: str, document: Document, weights: Arrays) -> list[_Form]:
-    """The forms that the converter gives a weight: itself; with the factor and the offset of a
+Puts = Callable[[Array], Mapping[str, Array]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Form:
+    """One form in which a weight may be in the file: itself, or with a normalisation folded in.
+
+    want: the values then. puts: Keras's arrays that such values come from. computed: whether the
+    converter computes them."""
+
+    weight: Weight
+    kind: str
+    want: Array
+    puts: Puts
+    computed: bool = True
+
+
+def _forms(document: Document, weights: Arrays, known: Mapping[str, Weight]) -> Iterator[_Form]:
+    """The forms that the converter gives each weight: itself; with the factor and the offset of a
     BatchNormalization behind or before it; a BatchNormalization's own two constants."""
-    want = np.asarray(weights[key], np.float64)
-    forms = [_Form(want, computed=False)]
     nodes = {node["name"]: node for node in document["nodes"]}
-    name, _, index = key.rpartition("/")
-    node = nodes[name]
-    if node["class"] == "BatchNormalization":
-        return forms + _own_forms(node, index, weights)
-    for other in document["nodes"]:
-        if other["class"] == "BatchNormalization" and name in other["inputs"]:
-            factor, offset = _folded(other, weights)
+    for key, weight in known.items():
+        name, _, index = key.rpartition("/")
+        node = nodes[name]
+        kind = str((node["config"].get("layer") or {}).get("class", node["class"]))
+        want = np.asarray(weights[key], np.float64)
+        if kind == "BatchNormalization":
+            yield from _of_batch(node, weight, index, weights)
+            continue
+        yield _Form(weight, kind, want, _affine(key), computed=False)
+        for other in document["nodes"]:
+            if other["class"] == "BatchNormalization" and name in other["inputs"]:
+                factor, offset = folded(other, weights)
+                if index == "0":
+                    yield _Form(weight, kind, want * factor, _affine(key, 1 / factor))
+                else:
+                    back = _affine(key, 1 / factor, -offset / factor)
+                    yield _Form(weight, kind, want * factor + offset, back)
+        before = nodes.get(node["inputs"][0]) if node["inputs"] else None
+        if before is not None and before["class"] == "BatchNormalization" and kind == "Dense":
+            factor, offset = folded(before, weights)
             if index == "0":
-                forms.append(_Form(want * factor, 1 / factor))
+                back = _affine(key, 1 / factor[:, None])
+                yield _Form(weight, kind, want * factor[:, None], back)
             else:
-                forms.append(_Form(want * factor + offset, 1 / factor, -offset / factor))
-    before = nodes.get(node["inputs"][0]) if node["inputs"] else None
-    if before is not None and before["class"] == "BatchNormalization" and node["class"] == "Dense":
-        factor, offset = _folded(before, weights)
-        if index == "0":
-            forms.append(_Form(want * factor[:, None], 1 / factor[:, None]))
-        else:
-            added = offset @ np.asarray(weights[f"{name}/0"], np.float64)
-            forms.append(_Form(want + added, 1.0, -added))
-    return forms
+                added = offset @ np.asarray(weights[f"{name}/0"], np.float64)
+                yield _Form(weight, kind, want + added, _affine(key, 1.0, -added))
 
 
-def _batch(node: Mapping[str, Any], weights: Arrays) -> tuple[dict[str, Array], float]:
-    config = node["config"]
-    titles = ["gamma"] * bool(config.get("scale", True)) + ["beta"] * bool(
-        config.get("center", True)
-    )
-    titles += ["mean", "variance"]
-    arrays = [np.asarray(weights[f"{node['name']}/{k}"], np.float64) for k in range(len(titles))]
-    found = dict(zip(titles, arrays, strict=True))
-    found.setdefault("gamma", np.ones_like(found["mean"]))
-    found.setdefault("beta", np.zeros_like(found["mean"]))
-    return found, float(config.get("epsilon", 1e-3))
+def _affine(key: str, times: Array | float = 1.0, plus: Array | float = 0.0) -> Puts:
+    return lambda values: {key: values * times + plus}
 
 
-def _folded(node: Mapping[str, Any], weights: Arrays) -> tuple[Array, Array]:
+def folded(node: Mapping[str, Any], weights: Arrays) -> tuple[Array, Array]:
     """A BatchNormalization as a factor and an offset."""
-    of, epsilon = _batch(node, weights)
-    factor = of["gamma"] / np.sqrt(of["variance"] + epsilon)
-    return factor, of["beta"] - of["mean"] * factor
+    config, name = node["config"], node["name"]
+    titles = ["gamma"] * bool(config.get("scale", True))
+    titles += ["beta"] * bool(config.get("center", True)) + ["mean", "variance"]
+    of = {t: np.asarray(weights[f"{name}/{k}"], np.float64) for k, t in enumerate(titles)}
+    factor = of.get("gamma", 1.0) / np.sqrt(of["variance"] + float(config.get("epsilon", 1e-3)))
+    return np.asarray(factor), np.asarray(of.get("beta", 0.0) - of["mean"] * factor)
 
 
-def _own_forms(node: Mapping[str, Any], index: str, weights: Arrays) -> list[_Form]:
-    """gamma as the factor of a MUL, beta as the offset of an ADD."""
-    of, epsilon = _batch(node, weights)
-    root = np.sqrt(of["variance"] + epsilon)
-    factor, offset = _folded(node, weights)
-    scales, centers = node["config"].get("scale", True), node["config"].get("center", True)
-    if scales and index == "0":
-        return [_Form(factor, root)]
-    if centers and index == ("1" if scales else "0"):
-        return [_Form(offset, 1.0, of["mean"] * factor)]
-    return []
+def _of_batch(
+    node: Mapping[str, Any], weight: Weight, index: str, weights: Arrays
+) -> Iterator[_Form]:
+    """gamma as the factor of a MUL, beta as the offset of an ADD: the model computes with others
+    where its statistics are 0 and 1."""
+    config, name = node["config"], node["name"]
+    if not (config.get("scale", True) and config.get("center", True)):
+        return
+    factor, offset = folded(node, weights)
+    unit = np.full_like(factor, 1 - float(config.get("epsilon", 1e-3)))
+    plain = {f"{name}/0": factor, f"{name}/1": offset, f"{name}/2": 0 * factor, f"{name}/3": unit}
+    said = {
+        "0": ("factor (gamma, moving variance)", factor),
+        "1": ("offset (beta, moving mean)", offset),
+    }
+    if index in said:
+        title, want = said[index]
+        own = Weight(weight.key, name, title)
+        yield _Form(own, "BatchNormalization", want, lambda values: {**plain, weight.key: values})

@@ -27,6 +27,7 @@ from reference.lstm.profiles import TFLITE_2_15
 #: more, as every one is, loses less than 1 in 100.
 SATURATED = 0.01
 End = Literal["low", "high"]
+ENDS: frozenset[End] = frozenset(("low", "high"))
 #: Functions with a range of their own: values at these ends are what they should be.
 _OWN_ENDS: dict[str, tuple[End, ...]] = {
     "RELU": ("low",),

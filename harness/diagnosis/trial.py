@@ -85,7 +85,11 @@ def explain(source: Source, answered: Answered, tried: Iterable[Candidate]) -> E
     A fit is within the budget and leaves at most a third (1 / SAFETY) of what the model as it is
     leaves: a sound implementation is one more draw of those that the budget is SAFETY times of.
     """
-    source, answered = _bounded(source, answered)
+    with np.errstate(all="ignore"):  # a change may leave what a layer is defined for
+        return _explain(*_bounded(source, answered), tried)
+
+
+def _explain(source: Source, answered: Answered, tried: Iterable[Candidate]) -> Explanation | None:
     if not all(np.isfinite(y).all() for y in answered.outputs):
         return None
     few = answered.first(SCREENED)

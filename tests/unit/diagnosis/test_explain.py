@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -249,7 +250,7 @@ def test_a_second_opinion_decides_between_the_file_and_the_kernel() -> None:
     wrong = Runtimes(at(3, lambda y: y / np.float32(2), runtime="tflite"))
     case, artifacts = case_of(MODEL, "float32", "tflite", wrong, ran=("tflite",))
     for opinion, leg in (({"tflm": True}, "TFLite kernel"), ({"tflm": False}, "converter")):
-        found = explained(case, artifacts, DIVERGED, second_opinion=lambda told=opinion: told)
+        found = explained(case, artifacts, DIVERGED, second_opinion=partial(dict, opinion))
         assert found.blame is not None
         assert found.blame["leg"] == leg
 

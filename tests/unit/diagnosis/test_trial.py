@@ -1,4 +1,4 @@
-"""What a file computes instead of its model is named, each fault by its own name and no other."""
+"""Each fault of a file is named by its own name and no other, and a healthy file by none."""
 
 from __future__ import annotations
 
