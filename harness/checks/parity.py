@@ -218,8 +218,11 @@ def _with_accuracy(
     """Accuracy on the user's labels, and whether it is lost on the way to this runtime."""
     if session.settings.labels is None or not outputs:
         return measured
-    labels = accuracy.load_labels(session.settings.labels, len(outputs[0]))
-    found = accuracy.top1(outputs[0], labels)
+    try:
+        labels = accuracy.load_labels(session.settings.labels, len(outputs[0]))
+        found = accuracy.top1(outputs[0], labels)
+    except ValueError as error:
+        return replace(measured, result=StepResult(Phase.COMPARE, Outcome.REFUSED, str(error)))
     quantization = quantization_of_case(case, session.artifacts(case))
     of_keras = accuracy.top1(expected[0], labels)
     lost = accuracy.fault(found, of_keras, quantization, len(labels))
