@@ -112,7 +112,8 @@ def _of_operation(name: str, index: int, call: Sequence[Any]) -> Call:
     tensors: list[Reference] = []
     alone = bool(call) and isinstance(call[0], str)
     entries = [call] if alone else list(call)
-    values, keywords = [], {}
+    values: list[Any] = []
+    keywords: Mapping[str, Any] = {}
     for entry in entries:
         if not isinstance(entry, (list, tuple)) or not entry or not isinstance(entry[0], str):
             raise UnsupportedLayer(f"layer {name!r}: a nested structure of tensors")

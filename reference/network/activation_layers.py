@@ -52,7 +52,7 @@ def leaky_relu(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
 
 
 def p_relu(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
-    """x where positive, alpha x elsewhere, alpha learned (He et al. 2015)."""
+    """x where positive, alpha x elsewhere, alpha learned (arXiv 1502.01852)."""
     x, mask = one(layer, inputs)
     shared = layer.options["shared_axes"] or ()
     shape = [1 if k + 1 in shared else size for k, size in enumerate(x.shape[LEAD + 1 :])]

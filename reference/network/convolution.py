@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import product as grid
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,11 @@ def padding(kind: str, size: int, stride: int, dilation: int, length: int) -> tu
         needed = max((-(-length // stride) - 1) * stride + span + 1 - length, 0)
         return needed // 2, needed - needed // 2
     return 0, 0
+
+
+def within(space: tuple[slice, ...]) -> tuple[Any, ...]:
+    """The index of a part of the space, all channels of it."""
+    return (Ellipsis, *space, slice(None))
 
 
 def padded(
@@ -68,7 +74,7 @@ def shifted(x: Array, size: Sizes, stride: Sizes, dilation: Sizes) -> list[Array
             slice(k * d, k * d + s * (count - 1) + 1, s)
             for k, s, d, count in zip(offset, stride, dilation, counts, strict=True)
         )
-        found.append(x[(..., *cut, slice(None))])
+        found.append(x[within(cut)])
     return found
 
 
@@ -254,9 +260,9 @@ def transposed(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
                 slice(o, o + s * (n - 1) + 1, s)
                 for o, s, n in zip(offset, stride, space, strict=True)
             )
-            result[(..., *cut, slice(None))] += matmul(x, w[:, index])
+            result[within(cut)] += matmul(x, w[:, index])
         kept = tuple(slice(b, b + n) for b, n in zip(before, length, strict=True))
-        return np.asarray(result[(..., *kept, slice(None))])
+        return np.asarray(result[within(kept)])
 
     x = run.hooks.operand(f"{name}/kernel", x, len(size) + 1)
     terms = channels * int(np.prod([-(-k // s) for k, s in zip(size, stride, strict=True)]))

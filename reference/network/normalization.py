@@ -107,7 +107,7 @@ def layer_normalization(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Te
 
 
 def group_normalization(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
-    """The same over each group of channels and all other axes (Wu and He 2018)."""
+    """The same over each group of channels and all other axes (arXiv 1803.08494)."""
     (x, mask), options, name = one(layer, inputs), layer.options, layer.name
     (axis,) = axes_of(layer, options["axis"], x.ndim)
     if mask is not None:

@@ -250,6 +250,7 @@ def bias_add(op: Operation, value: Any, bias: Any) -> Array:
 NUMERIC: Mapping[str, Callable[..., Result]] = {
     "__operators__.add": add,
     "clip_by_value": clip_by_value,
+    "compat.v1.floor_div": floor_divide,
     "linalg.l2_normalize": l2_normalize,
     "linalg.matmul": matmul,
     "math.abs": _elementwise(np.abs),
@@ -265,7 +266,6 @@ NUMERIC: Mapping[str, Callable[..., Result]] = {
     "math.erf": _elementwise(erf, "erf"),
     "math.exp": _elementwise(np.exp, "exp"),
     "math.floor": _elementwise(np.floor),
-    "math.floordiv": floor_divide,
     "math.greater": _choice(np.greater),
     "math.greater_equal": _choice(np.greater_equal),
     "math.l2_normalize": l2_normalize,

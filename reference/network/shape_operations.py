@@ -133,7 +133,7 @@ def pad(
     x = op.value(tensor)
     around = [(0, 0)] * LEAD + [tuple(numbers(pair)) for pair in paddings]
     if mode.upper() == "CONSTANT":
-        return np.pad(x, around, constant_values=constant_values)  # type: ignore[arg-type]
+        return np.pad(x, around, constant_values=constant_values)
     kinds = {"REFLECT": "reflect", "SYMMETRIC": "symmetric"}
     return np.pad(x, around, mode=kinds[mode.upper()])  # type: ignore[call-overload,no-any-return]
 
@@ -199,7 +199,7 @@ def cast(op: Operation, x: Any, dtype: Any) -> Array:
     if "int" in kind:
         return np.trunc(value).astype(np.int64)
     if "bool" in kind:
-        return value != 0
+        return np.asarray(value != 0)
     if kind not in ("float32", "float64"):
         raise op.refuse(f"a cast to {kind}")
     return value.astype(np.float64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from reference.network.config import pairs, several, single
-from reference.network.convolution import rank_of
+from reference.network.convolution import rank_of, within
 from reference.network.hooks import Array, UnsupportedLayer
 from reference.network.layers import LEAD, Function, Layer, Run, Tensor, one
 
@@ -37,7 +37,7 @@ def cropping(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
         slice(first, size - last)
         for (first, last), size in zip(around, x.shape[_SPACE:-1], strict=True)
     )
-    return [Tensor(x[(..., *cut, slice(None))])]
+    return [Tensor(x[within(cut)])]
 
 
 def up_sampling(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:

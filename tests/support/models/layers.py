@@ -200,14 +200,13 @@ def _attention(tf: Any) -> Iterator[Named]:
     def two() -> tuple[Any, Any]:
         return keras.Input(SEQUENCE, name="x"), keras.Input((5, 6), name="y")
 
-    for number, options in enumerate(
-        (
-            {},
-            {"use_scale": True},
-            {"score_mode": "concat"},
-            {"use_scale": True, "score_mode": "concat"},
-        )
-    ):
+    of_luong: tuple[dict[str, Any], ...] = (
+        {},
+        {"use_scale": True},
+        {"score_mode": "concat"},
+        {"use_scale": True, "score_mode": "concat"},
+    )
+    for number, options in enumerate(of_luong):
         x, y = two()
         yield f"Attention-{number}", keras.Model([x, y], layers.Attention(**options)([x, y]))
     for use_scale in (True, False):
@@ -287,6 +286,13 @@ def _structure(tf: Any) -> Iterator[Named]:
     x = keras.Input(SEQUENCE, name="x")
     found = layers.GRU(4, return_sequences=True)(layers.Masking(0.0)(x))
     yield "masked-mean", keras.Model(x, layers.GlobalAveragePooling1D()(found))
+    for kind in ("MaxPooling1D", "ZeroPadding1D", "GlobalMaxPooling1D", "Flatten", "PReLU"):
+        tokens = keras.Input((7,), dtype="int32", name="tokens")
+        embedded = layers.Embedding(5, 6, mask_zero=True)(tokens)
+        found = getattr(layers, kind)()(embedded)
+        if len(found.shape) == 3:
+            found = layers.LSTM(3, return_sequences=True)(found)
+        yield f"masked-{kind}", keras.Model(tokens, found)
     tokens = keras.Input((7,), dtype="int32", name="tokens")
     yield "CategoryEncoding", keras.Model(tokens, layers.CategoryEncoding(5, "multi_hot")(tokens))
     x = keras.Input(SEQUENCE, name="x")
