@@ -1,4 +1,4 @@
-"""What is predicted with TensorFlow Lite Micro's own profile is what its wheel gives, to the bit."""
+"""TFLite Micro's own profile predicts what its wheel gives, to the bit."""
 
 from __future__ import annotations
 
