@@ -13,6 +13,9 @@ from reference.lstm.integer import lstm_integer
 from reference.lstm.integer_weights import IntegerLstm
 from reference.lstm.profiles import Profile, factors, with_factor
 
+#: Factors that change nothing within one invoke.
+_IDLE = ("state", "first_recurrent")
+
 
 @dataclass(frozen=True)
 class Attribution:
@@ -47,8 +50,8 @@ def attribute(
     profile, names = a, factors(a, b)
     for name in names:
         profile = with_factor(profile, name, b)
-        same = name == "other_activation" and model.activation == "tanh"
-        path.append(path[-1] if same else lstm_integer(model, x, profile, initial).outputs)
+        idle = name in _IDLE or (name == "other_activation" and model.activation == "tanh")
+        path.append(path[-1] if idle else lstm_integer(model, x, profile, initial).outputs)
     differs = path[0] != path[-1]
     by_factor = {
         name: int(np.count_nonzero((path[k] != path[k + 1]) & differs))

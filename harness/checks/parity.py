@@ -55,7 +55,7 @@ def measure_parity(case: Case, session: Session) -> Measured:
             explain_without_keras(case, artifacts, expected, outputs, saturated), seconds=seconds
         )
     else:
-        measured = _compared(case, session, expected, outputs, seconds, saturated)
+        measured = compared(case, session, expected, outputs, seconds, saturated)
         order = conversion.structure.output_positions(conversion.output_names)
         affines = [affine_of(conversion.structure.outputs[k]) for k in order]
         steps = [None if found is None else float(found.scale) for found in affines]
@@ -83,10 +83,10 @@ def _keras_parity(case: Case, session: Session, artifacts: CaseArtifacts) -> Mea
     assert artifacts.expected_of_keras is not None
     seconds = {"invoke": artifacts.keras.seconds}
     expected, outputs = artifacts.expected_of_keras, artifacts.keras.outputs
-    return explained(case, artifacts, _compared(case, session, expected, outputs, seconds))
+    return explained(case, artifacts, compared(case, session, expected, outputs, seconds))
 
 
-def _compared(
+def compared(
     case: Case,
     session: Session,
     expected: Expectation,
@@ -94,7 +94,7 @@ def _compared(
     seconds: dict[str, float],
     saturated: Sequence[float] = (),
 ) -> Measured:
-    """The phase compare: outputs in Keras's order, as real numbers."""
+    """The phase compare: outputs in Keras's order as real numbers, within the budgets."""
     if expected.missing:
         return Measured(
             StepResult(Phase.COMPARE, Outcome.REFUSED, expected.missing), seconds=seconds
