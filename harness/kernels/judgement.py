@@ -139,8 +139,8 @@ def _judged(
     stream = None
     if word != "carried":
         stream = _streamed(predictor, host, case.device, session.settings.inputs is not None)
-    findings += _of_bits(whole, worse, case.device, operators)
-    findings += _of_state(word, promise, stream, device)
+    findings += bits_findings(whole, worse, case.device, operators)
+    findings += state_findings(word, promise, stream, device)
     laws = [laws_of_state(_model(answer), answer.profile) for answer in device.operators]
     document = {
         "name": case.kernels,
@@ -248,9 +248,10 @@ def _streamed(
     return difference(want.outputs, stream.answer(kernels, streamed=True).outputs)
 
 
-def _of_bits(
+def bits_findings(
     whole: Difference, worse: str, kernels: DeviceKernels, operators: Sequence[dict[str, Any]]
 ) -> list[Finding]:
+    """Whether the device's whole outputs are the host's. worse: how they miss the budget."""
     name = kernels.name
     if not whole.different:
         message = f"{name} gives the same bits as the host: {whole.values:,} outputs"
@@ -270,9 +271,11 @@ def _of_bits(
     return [Finding("kernel-bits", "warning", message)]
 
 
-def _of_state(
+def state_findings(
     word: Contract, promise: str, stream: Difference | None, device: DeviceAnswer
 ) -> list[Finding]:
+    """What becomes of the state. promise: why it has to go on, empty where nothing says so; stream:
+    the device against the host where it should; None where it does."""
     name = device.kernels.name
     steps = sorted({_steps(answer) for answer in device.operators})
     if stream is None:
