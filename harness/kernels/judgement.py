@@ -35,7 +35,16 @@ Array = NDArray[Any]
 _HOSTS = ("tflm-reference", "tflm-reference-float32")
 #: How many invokes a stream has at least, where the user gave no samples of their own.
 _STREAM = 50
-NO_LSTM = "no integer LSTM operator: the kernels of devices differ in nothing that it has"
+NO_LSTM = (
+    "no integer LSTM operator: float ones run in the reference kernel everywhere, and keep their "
+    "state"
+)
+WHOLE = "whole outputs"
+#: Operators that move values and compute none.
+_MOVING = {
+    *("RESHAPE", "STRIDED_SLICE", "SLICE", "REVERSE_V2", "TRANSPOSE", "CONCATENATION", "PACK"),
+    *("UNPACK", "SPLIT", "SQUEEZE", "EXPAND_DIMS", "QUANTIZE", "DEQUANTIZE"),
+}
 CURES = (
     "give the kernel whole sequences, one an invoke",
     "build with a TFLM whose wrapper passes the variable tensors (cmsis-nn-carried)",
@@ -148,7 +157,7 @@ def _judged(
         "versions": case.device.versions,
         "proof": case.device.proof,
         "note": case.device.note,
-        "judged": "whole outputs",
+        "judged": _judged_of(structure.operators, device),
         "host": host.kernels.name,
         "contract": word,
         **_figures(whole),
@@ -225,6 +234,16 @@ def _operator(host: OperatorAnswer, device: OperatorAnswer) -> dict[str, Any]:
         "largest_lsb": gap.largest,
         "contract": contract(model, device.profile),
     }
+
+
+def _judged_of(operators: Sequence[str], device: DeviceAnswer) -> str:
+    """What the prediction is true of. A build that rounds once does so in every operator, and
+    what is around the LSTMs was computed by kernels that round twice."""
+    once = any(answer.profile.rounding == "single" for answer in device.operators)
+    around = sorted(set(operators) - _MOVING - {"UNIDIRECTIONAL_SEQUENCE_LSTM"})
+    if once and around:
+        return f"LSTM operators; {', '.join(around)} would round once too, and round twice here"
+    return WHOLE
 
 
 def _contract(device: DeviceAnswer) -> Contract:

@@ -58,7 +58,8 @@ def _summary(kernels: Mapping[str, Any]) -> str:
     if kernels["streamed"]:
         state += f" at each invoke, {kernels['streamed']['share']:.1%} wrong if streamed"
     promise = f"; {kernels['promised']}" if kernels["promised"] else ""
-    return f"{bits}; {state}{promise}"
+    judged = "" if kernels["judged"] == "whole outputs" else f" (judged: {kernels['judged']})"
+    return f"{bits}; {state}{promise}{judged}"
 
 
 def exhibit(documents: Sequence[Mapping[str, Any]]) -> Exhibit:

@@ -131,6 +131,9 @@ def test_the_legacy_kernel_refuses_what_has_no_defined_answer() -> None:
     coarse, x = recorded("A", cell_scale=2.0**-8)
     with pytest.raises(ValueError, match="refuses cell scale"):
         lstm_integer(coarse, x, CMSIS_NN_2023)
+    odd, x = recorded("A", cell_scale=1.1 * 2.0**-12)
+    with pytest.raises(ValueError, match="no power of two"):
+        lstm_integer(odd, x, CMSIS_NN_2023)
     time_major, x = recorded("B")
     with pytest.raises(ValueError, match="reads past its biases"):
         lstm_integer(time_major, x, CMSIS_NN_2023)
