@@ -82,15 +82,14 @@ def difference(of: Sequence[Array], other: Sequence[Array]) -> Difference:
 def measure_kernels(case: KernelCase, session: Session) -> Measured:
     """What the device will answer, held to the host's bits, to the budget and to its promise.
 
-    A conversion that does not agree on the host ends as it does there, unless it is a flatbuffer
-    alone, which is held to another runtime's answer. Of one that does, the device's whole outputs
-    are predicted. They must be within the budget that the host's were held
-    to; where they are other bits, the factors that differ are counted. A model that promises to
-    be streamed fails on kernels that clear or destroy its state.
+    A conversion that is wrong on the host, or does not run there, ends as it does there. Of any
+    other the device's whole outputs are predicted. They must be within the budget that the host's
+    were held to; where they are other bits, the factors that differ are counted. A model that
+    promises to be streamed fails on kernels that clear or destroy its state.
     """
     parity = measure_parity(case.shared, session)
     artifacts = session.artifacts(case.shared)
-    if not parity.result.agreed and not _alone(case, artifacts):
+    if not parity.result.agreed and not _runs_anyway(case, artifacts, parity):
         return parity
     content = artifacts.conversion.data
     assert content is not None
@@ -101,18 +100,18 @@ def measure_kernels(case: KernelCase, session: Session) -> Measured:
             return _judged(case, session, artifacts, parity)
         except Unpredictable as why:
             message = f"no answer of {case.kernels} can be predicted: {why}"
-            return replace(parity, result=StepResult(Phase.COMPARE, Outcome.REFUSED, message))
+            return replace(parity, result=StepResult(Phase.COMPARE, Outcome.NOT_JUDGED, message))
 
 
-def _alone(case: KernelCase, artifacts: CaseArtifacts) -> bool:
-    """Whether a flatbuffer without its model runs on the host. TFLite, whose answer stands for the
-    model's there, refuses int16x8 and is no device's."""
+def _runs_anyway(case: KernelCase, artifacts: CaseArtifacts, parity: Measured) -> bool:
+    """Whether the host gives an answer that nothing there says is wrong: of a model that cannot be
+    judged, and of a flatbuffer alone, which is held to TFLite's answer, that refuses int16x8 and
+    is no device's."""
     run = artifacts.runs.get("tflm")
-    return (
-        case.subject.kind == "tflite"
-        and artifacts.keras is None
-        and (run is not None and run.result is None)
-    )
+    if run is None or run.result is not None:
+        return False
+    alone = case.subject.kind == "tflite" and artifacts.keras is None
+    return alone or parity.result.outcome is Outcome.NOT_JUDGED
 
 
 def _judged(

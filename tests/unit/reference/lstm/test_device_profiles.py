@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from reference.arithmetic.fixed_point import quantised_multiplier, reduced_mantissa
+from reference.attribution import attribute
 from reference.lstm.device_profiles import (
     CMSIS_NN,
     CMSIS_NN_2023,
@@ -274,3 +275,13 @@ def test_the_contract_of_each_profile() -> None:
         "cmsis-nn-2024",
     }
     assert [name for name, word in found.items() if word == "destroyed"] == ["cmsis-nn-2023"]
+
+
+@pytest.mark.parametrize("factor", TELLING)
+def test_attribution_counts_a_factor_that_acts(factor: str) -> None:
+    """And leaves none out that it takes to be idle."""
+    (model, x), profile, other = TELLING[factor]
+    mutant = with_factor(profile, factor, other)
+    found = attribute(model, x, profile, mutant)
+    outputs = [lstm_integer(model, x, p).outputs for p in (profile, mutant)]
+    assert found.by_factor == {factor: int((outputs[0] != outputs[1]).sum())}
