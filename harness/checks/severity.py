@@ -101,7 +101,7 @@ class Evidence:
     families: Mapping[str, str]
     share: Share | None = None
     #: The most decisions that rounding alone turns, of a classifier.
-    turned_by_rounding: int | None = None
+    turned_by_rounding: float | None = None
     #: Verdicts on a run that prove a finding: a known limitation may be one.
     proving: tuple[Verdict, ...] = ("failed",)
 
