@@ -201,7 +201,8 @@ def _compared(
             unfit = recipe_unfit(case, session, expected.outputs, outputs, allowed)
         if unfit:
             result = StepResult(Phase.COMPARE, Outcome.DIVERGED, unfit)
-            measured = replace(measured, result=result)
+            leg = {"leg": "recipe", "reason": "its rounding is as large as what the answers tell"}
+            measured = replace(measured, result=result, blame=leg)
     if known:
         decided = decisions_of(case, session, expected.outputs, outputs)
         measured = replace(measured, decisions=decided.document() if decided else None)

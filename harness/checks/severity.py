@@ -63,6 +63,7 @@ CONSEQUENCES: Mapping[str, Consequence] = {
             "lstm-int16",
             "lstm-unsupported",
             "cell-clip",
+            "state-shared",
             "unrolled-cell",
             "scale-degenerate",
             "hidden-scale",
