@@ -7,7 +7,9 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
-from fixtures.outcomes import Outcome, Phase, StepResult
+import numpy as np
+
+from fixtures.outcomes import Outcome, Phase, StepResult, first_line
 from fixtures.runtimes import RUNTIMES
 from harness.checks.conversion import structure_outcome
 from harness.checks.fitness import decisions_of, quantization_of_case, recipe_unfit
@@ -73,8 +75,21 @@ def measure_parity(case: Case, session: Session) -> Measured:
         lsb = largest_in_steps(*how[:2], outputs, expected.outputs)
         measured = _in_steps(measured, lsb)
     locate = cache(partial(_first_divergence, case, session))
-    told = explained(case, artifacts, measured, locate, partial(_second_opinion, case, session))
+    second = partial(_second_opinion, case, session)
+    try:
+        told = explained(case, artifacts, measured, locate, second)
+    except Exception as error:
+        told = _unexplained(case, measured, error)
     return replace(told, locate=locate)
+
+
+def _unexplained(case: Case, measured: Measured, error: Exception) -> Measured:
+    """What explains a user's failure must not take it away when it fails itself."""
+    if case.subject.registered or measured.result.agreed:
+        raise error
+    why = f"not explained: {type(error).__name__}: {first_line(str(error))}"
+    message = f"{measured.result.message}\n{why}"
+    return replace(measured, result=replace(measured.result, message=message))
 
 
 def _swapped(artifacts: CaseArtifacts, expected: Expectation, measured: Measured) -> Measured:
@@ -177,9 +192,16 @@ def _compared(
         return Measured(
             StepResult(Phase.COMPARE, Outcome.NOT_JUDGED, expected.missing), seconds=seconds
         )
+    idle = _without_numbers(expected)
+    if idle and not case.subject.registered:
+        return Measured(StepResult(Phase.COMPARE, Outcome.NOT_JUDGED, idle), seconds=seconds)
     override = overrides.of(session.settings.budgets, case.id)
     factor = override.factor if override else 1.0
     allowed = [Allowed(factor * b.largest, factor * b.rms) for b in expected.budgets]
+    if not case.subject.registered:
+        # A user's calibration may leave outputs at the ends of their range: what that costs is
+        # weighed with the calibration (harness/checks/calibration.py), beside chance.
+        saturated = ()
     with session.account.time("compare"):
         comparison = compare(expected.outputs, outputs, allowed, saturated)
     result = comparison.result
@@ -209,6 +231,15 @@ def _compared(
     return _with_accuracy(case, session, measured, outputs, expected.outputs)
 
 
+def _without_numbers(expected: Expectation) -> str:
+    """Why a model's own answer is none to hold a runtime to; empty where it is one."""
+    total = sum(output.size for output in expected.outputs)
+    bad = sum(int(np.count_nonzero(~np.isfinite(output))) for output in expected.outputs)
+    if not bad:
+        return ""
+    return f"{bad} of {total} values of the model's own answer are NaN or infinite on these samples"
+
+
 def _with_accuracy(
     case: Case,
     session: Session,
@@ -219,8 +250,11 @@ def _with_accuracy(
     """Accuracy on the user's labels, and whether it is lost on the way to this runtime."""
     if session.settings.labels is None or not outputs:
         return measured
-    labels = accuracy.load_labels(session.settings.labels, len(outputs[0]))
-    found = accuracy.top1(outputs[0], labels)
+    try:
+        labels = accuracy.load_labels(session.settings.labels, len(outputs[0]))
+        found = accuracy.top1(outputs[0], labels)
+    except ValueError as error:
+        return replace(measured, result=StepResult(Phase.COMPARE, Outcome.REFUSED, str(error)))
     quantization = quantization_of_case(case, session.artifacts(case))
     of_keras = accuracy.top1(expected[0], labels)
     lost = accuracy.fault(found, of_keras, quantization, len(labels))

@@ -123,6 +123,7 @@ class Interpreters:
         and of one sample; the first sample runs alone and shows what the others may take.
         """
         worker = self._workers.of(runtime)
+        bounds = limits.for_runtime(bounds, runtime.emulated)
         loaded = worker.call(
             "load",
             {"tflite": data},
