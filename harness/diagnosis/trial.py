@@ -7,8 +7,9 @@ the explanation. Nothing is said where none does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from harness.comparison.compare import Allowed
 from harness.diagnosis.candidates import Candidate
+from harness.diagnosis.layer_candidates import RECURRENT
 from harness.diagnosis.source_model import Source
 from reference.budgets.monte_carlo import SAFETY, Scheme, budgets
 from reference.budgets.precision_schemes import Ranges
@@ -27,17 +29,25 @@ SCREENED, CONFIRMED = 3, 16
 #: Beyond the budget of the model as it is, a candidate as near as this share of what has to be
 #: explained is held to the budget of its own: a model with larger inputs rounds larger numbers.
 PROMISING = 0.01
-#: How many steps of all samples and inputs one trial may evaluate: longer models take fewer
-#: samples.
+#: Budget that an explanation of an integer model may use: its budgets are wide, and a sound
+#: implementation, one more of 32 draws of which the budget is SAFETY times the largest, seldom
+#: takes more than half as much again as a third.
+ENOUGH = 0.5
+#: Share of what is to be explained that may be left where something else is wrong too.
+PARTLY = 0.2
+#: How many steps of all samples one trial may confirm with: longer sequences take fewer samples.
 MOST_STEPS = 4096
+#: How many steps of recurrent layers all trials together may evaluate, some ten seconds: of longer
+#: models the first candidates are tried only, and the first of those of the file's own weights.
+ALL_STEPS = 150_000
 
 
 @dataclass(frozen=True)
 class Explanation:
     """What the file computes instead, and how well that fits.
 
-    budget_used: of the runtime's answers held to the candidate's. without: the same held to the
-    model as it is.
+    budget_used: of the runtime's answers held to the candidate's; above 1 where something else,
+    which is known to be wrong too, is left. without: the same held to the model as it is.
     """
 
     name: str
@@ -50,6 +60,12 @@ class Explanation:
         return asdict(self)
 
     def __str__(self) -> str:
+        if self.budget_used > 1:
+            return (
+                f"{self.says}: the source model changed so gives most of these answers, within "
+                f"{self.budget_used:.2g} times the budget, as it is {_times(self.without)} → "
+                f"{self.cure}"
+            )
         return (
             f"{self.says}: the source model changed so gives these answers within "
             f"{self.budget_used:.2g} of the budget, as it is {_times(self.without)} the budget "
@@ -78,18 +94,24 @@ class Answered:
         return replace(self, outputs=[y[:count] for y in self.outputs])
 
 
-def explain(source: Source, answered: Answered, tried: Iterable[Candidate]) -> Explanation | None:
+def explain(
+    source: Source, answered: Answered, tried: Iterable[Candidate], partly: bool = False
+) -> Explanation | None:
     """The candidate that gives the runtime's answers; of several the first that fits about as
     well as the best. None where none does, or where there is nothing to explain.
 
     A fit is within the budget and leaves at most a third (1 / SAFETY) of what the model as it is
     leaves: a sound implementation is one more draw of those that the budget is SAFETY times of.
+    partly: where something else is known to be wrong too (scales that contradict each other), so
+    that no candidate can be within the budget: then what leaves a fifth is one.
     """
     with np.errstate(all="ignore"):  # a change may leave what a layer is defined for
-        return _explain(*_bounded(source, answered), tried)
+        return _explain(*_bounded(source, answered), tried, partly)
 
 
-def _explain(source: Source, answered: Answered, tried: Iterable[Candidate]) -> Explanation | None:
+def _explain(
+    source: Source, answered: Answered, tried: Iterable[Candidate], partly: bool
+) -> Explanation | None:
     if not all(np.isfinite(y).all() for y in answered.outputs):
         return None
     few = answered.first(SCREENED)
@@ -100,22 +122,32 @@ def _explain(source: Source, answered: Answered, tried: Iterable[Candidate]) -> 
         return None
     if without <= 1:
         return None
+    enough = ENOUGH if answered.scheme in ("int8", "int16x8") else 1.0
     fits: list[tuple[float, Candidate]] = []
-    for candidate in tried:
+    for candidate in islice(tried, ALL_STEPS // _steps_of(source)):
         try:
             changed = candidate.change(source)
             used = _used(few, changed.first(SCREENED).answers())
-            if used <= 1 or used <= PROMISING * screened:
+            if used <= 1 or used <= (PARTLY if partly else PROMISING) * screened:
                 used = _of_its_own(changed, answered)
         except (UnsupportedLayer, ValueError, KeyError, IndexError):
             continue  # a change that this model cannot have
-        if used <= 1 and SAFETY * used <= without:
+        limit = max(1.0, PARTLY * without) if partly else enough
+        if used <= limit and SAFETY * used <= without:
             fits.append((used, candidate))
     if not fits:
         return None
     best = min(used for used, _ in fits)
     used, found = next(fit for fit in fits if fit[0] <= 2 * best + 0.01)
     return Explanation(found.name, found.says, found.cure, used, without)
+
+
+def _steps_of(source: Source) -> int:
+    """Steps that its recurrent layers take for a batch of samples."""
+    longest = max([1, *(a.shape[2] for a in source.stimulus.values() if a.ndim > 2)])
+    kinds = [str(node["class"]) for node in source.document["nodes"]]
+    looped = sum(kind in RECURRENT or kind == "Bidirectional" for kind in kinds)
+    return longest * max(1, looped)
 
 
 def _bounded(source: Source, answered: Answered) -> tuple[Source, Answered]:
@@ -157,10 +189,3 @@ def _used(answered: Answered, answers: Sequence[Array]) -> float:
             share = found / limit if limit > 0 else (0.0 if found == 0 else np.inf)
             worst = max(worst, float(share) if not np.isnan(share) else np.inf)
     return worst
-
-
-def answered_by(
-    outputs: Sequence[Array], allowed: Sequence[Allowed], scheme: Scheme, ranges: Mapping[str, Any]
-) -> Answered:
-    """What a runtime answered; ranges empty for a scheme without."""
-    return Answered(outputs, allowed, scheme, dict(ranges) or None)

@@ -72,6 +72,16 @@ def test_many_differences_have_one_cause_where_it_is_found() -> None:
     assert found.reason == "the flatbuffer is not the model: a; b; c; and 2 more"
 
 
+@pytest.mark.parametrize("change", [{"output_scale": 0.01}, {"cell_scale": 2.0**-16}], ids=str)
+def test_a_file_of_somebody_elses_has_both_of_its_faults_named(change: Any) -> None:
+    part = examined_of(part_of(model_of(**change)))
+    known = blame_of(TFLITE, "int8", part)
+    both = blame_of(TFLITE, "int8", part, given=True, explain=lambda: REVERSED)
+    assert both == Blame("file", f"{REVERSED}; what is left: {known.reason}")
+    assert blame_of(TFLITE, "int8", part, given=True) == known
+    assert blame_of(TFLITE, "int8", part, explain=lambda: REVERSED) == known  # ours was not turned
+
+
 # What a rule is not ------------------------------------------------------------------------------
 
 

@@ -330,6 +330,21 @@ def test_a_fit_that_leaves_half_of_the_error_is_none() -> None:
     assert found.name == "most"
 
 
+def test_most_is_explained_where_something_else_is_wrong_too() -> None:
+    source = _last()
+    answers = source.answers()
+    wide = [Allowed(0.1) for _ in answers]
+    answered = Answered([y + 1.2 for y in answers], wide, "int8")
+    most = Candidate("most", "it", "", lambda s: replace(s, after=lambda found: [found[0] + 1.0]))
+    half = Candidate("half", "", "", lambda s: replace(s, after=lambda found: [found[0] + 0.6]))
+    assert explain(source, answered, [half, most]) is None
+    assert explain(source, answered, [half], partly=True) is None
+    found = explain(source, answered, [half, most], partly=True)
+    assert found is not None
+    assert (found.name, round(found.budget_used)) == ("most", 2)
+    assert str(found).startswith("it: the source model changed so gives most of these answers")
+
+
 def test_samples_that_screen_are_few() -> None:
     assert SCREENED < COUNT
     source = _last()
