@@ -29,10 +29,6 @@ SCREENED, CONFIRMED = 3, 16
 #: Beyond the budget of the model as it is, a candidate as near as this share of what has to be
 #: explained is held to the budget of its own: a model with larger inputs rounds larger numbers.
 PROMISING = 0.01
-#: Budget that an explanation of an integer model may use: its budgets are wide, and a sound
-#: implementation, one more of 32 draws of which the budget is SAFETY times the largest, seldom
-#: takes more than half as much again as a third.
-ENOUGH = 0.5
 #: Share of what is to be explained that may be left where something else is wrong too.
 PARTLY = 0.2
 #: How many steps of all samples one trial may confirm with: longer sequences take fewer samples.
@@ -82,13 +78,15 @@ class Answered:
     """What a runtime answered, and what it is held to.
 
     outputs: [N, batch, …] each, real numbers. allowed: the budgets of the model as it is. scheme,
-    ranges: how a budget of a candidate's own is derived.
+    ranges: how a budget of a candidate's own is derived. ends: of integer outputs the least and
+    the greatest value there is, for any model behind them; None for float ones.
     """
 
     outputs: Sequence[Array]
     allowed: Sequence[Allowed]
     scheme: Scheme
     ranges: Ranges | None = None
+    ends: Sequence[tuple[float, float] | None] = ()
 
     def first(self, count: int) -> Answered:
         return replace(self, outputs=[y[:count] for y in self.outputs])
@@ -122,7 +120,6 @@ def _explain(
         return None
     if without <= 1:
         return None
-    enough = ENOUGH if answered.scheme in ("int8", "int16x8") else 1.0
     fits: list[tuple[float, Candidate]] = []
     for candidate in islice(tried, ALL_STEPS // _steps_of(source)):
         try:
@@ -132,13 +129,15 @@ def _explain(
                 used = _of_its_own(changed, answered)
         except (UnsupportedLayer, ValueError, KeyError, IndexError):
             continue  # a change that this model cannot have
-        limit = max(1.0, PARTLY * without) if partly else enough
+        limit = max(1.0, PARTLY * without) if partly else 1.0
         if used <= limit and SAFETY * used <= without:
             fits.append((used, candidate))
     if not fits:
         return None
     best = min(used for used, _ in fits)
-    used, found = next(fit for fit in fits if fit[0] <= 2 * best + 0.01)
+    kind = next(found.name for used, found in fits if used <= 2 * best + 0.01)
+    # Of one kind the first: factors that are all large enough to saturate fit alike.
+    used, found = next(fit for fit in fits if fit[1].name == kind)
     return Explanation(found.name, found.says, found.cure, used, without)
 
 
@@ -148,6 +147,13 @@ def _steps_of(source: Source) -> int:
     kinds = [str(node["class"]) for node in source.document["nodes"]]
     looped = sum(kind in RECURRENT or kind == "Bidirectional" for kind in kinds)
     return longest * max(1, looped)
+
+
+def cut_off(source: Source, answered: Answered) -> bool:
+    """Whether the ends of its integer outputs are all that keeps a file from its model's answers.
+    Raises what `evaluate` raises."""
+    source, answered = _bounded(source, answered)
+    return _used(answered, source.answers()) <= 1
 
 
 def _bounded(source: Source, answered: Answered) -> tuple[Source, Answered]:
@@ -179,7 +185,11 @@ def _of_its_own(changed: Source, answered: Answered) -> float:
 def _used(answered: Answered, answers: Sequence[Array]) -> float:
     """The largest share of a budget that a difference takes, of both measures."""
     worst = 0.0
-    for got, want, allowed in zip(answered.outputs, answers, answered.allowed, strict=True):
+    ends = answered.ends or [None] * len(answered.outputs)
+    for got, given, allowed, end in zip(
+        answered.outputs, answers, answered.allowed, ends, strict=True
+    ):
+        want = given if end is None else np.clip(given, *end)
         if got.shape != want.shape:
             raise ValueError(f"shape {got.shape}, expected {want.shape}")
         with np.errstate(over="ignore", invalid="ignore"):
