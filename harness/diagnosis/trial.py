@@ -29,6 +29,8 @@ SCREENED, CONFIRMED = 3, 16
 #: Beyond the budget of the model as it is, a candidate as near as this share of what has to be
 #: explained is held to the budget of its own: a model with larger inputs rounds larger numbers.
 PROMISING = 0.01
+#: The candidate that has all others of a file's weights in it: named where nothing narrower fits.
+BROADEST = "other-weights"
 #: Share of what is to be explained that may be left where something else is wrong too.
 PARTLY = 0.2
 #: How many steps of all samples one trial may confirm with: longer sequences take fewer samples.
@@ -134,6 +136,10 @@ def _explain(
             fits.append((used, candidate))
     if not fits:
         return None
+    if any(found.name != BROADEST for _, found in fits):
+        # All weights of a file fit wherever one of them does, and a little better in an integer
+        # model, whose own rounding they have.
+        fits = [fit for fit in fits if fit[1].name != BROADEST]
     best = min(used for used, _ in fits)
     kind = next(found.name for used, found in fits if used <= 2 * best + 0.01)
     # Of one kind the first: factors that are all large enough to saturate fit alike.

@@ -377,6 +377,20 @@ def test_of_one_kind_the_first_is_named() -> None:
     assert found.says == "first"
 
 
+def test_all_weights_are_named_where_nothing_narrower_fits() -> None:
+    source = _last()
+    (right,) = source.answers()
+    answered = Answered([right + 1.2], [Allowed(0.1)], "int8")
+    one, everything = (
+        Candidate(name, name, "", lambda s, by=by: replace(s, after=lambda y: [y[0] + by]))  # type: ignore[misc]
+        for name, by in (("weight", 1.14), ("other-weights", 1.2))
+    )
+    for tried, name in (((one, everything), "weight"), ((everything,), "other-weights")):
+        found = explain(source, answered, tried)
+        assert found is not None
+        assert found.name == name
+
+
 def test_samples_that_screen_are_few() -> None:
     assert SCREENED < COUNT
     source = _last()
