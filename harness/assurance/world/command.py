@@ -124,7 +124,7 @@ def _shrink(wrong: Sequence[Held], folder: Path, console: Console) -> None:
                 return any(report.sort(problem) == sort for problem in problems)
 
             small = shrunk(held.plan, still)
-            found.append(Kept(small, held.problems[0][:300]))
+            found.append(Kept(small, held.problems[0][:300], open=True))
             console.print(f"{small}\n    {held.problems[0][:300]}", markup=False, highlight=False)
     finally:
         world.close()

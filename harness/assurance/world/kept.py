@@ -13,23 +13,29 @@ FILE = Path(__file__).with_name("kept.json")
 
 @dataclass(frozen=True)
 class Kept:
-    """A plan and what was wrong with its verdict."""
+    """A plan and what was wrong with its verdict. open: whether it still is."""
 
     plan: Plan
     was: str
+    open: bool = False
 
 
 def kept(path: Path = FILE) -> list[Kept]:
     """The plans of the file. Raises ValueError for one that cannot be made."""
     return [
-        Kept(from_document(entry["plan"]), entry["was"]) for entry in json.loads(path.read_text())
+        Kept(from_document(entry["plan"]), entry["was"], entry.get("open", False))
+        for entry in json.loads(path.read_text())
     ]
 
 
 def written(entries: list[Kept]) -> str:
     """The file's text, one plan a line."""
     lines = [
-        json.dumps({"was": entry.was, "plan": entry.plan.document()}, ensure_ascii=False)
+        json.dumps(
+            {"was": entry.was, "plan": entry.plan.document()}
+            | ({"open": True} if entry.open else {}),
+            ensure_ascii=False,
+        )
         for entry in entries
     ]
     return "[\n" + ",\n".join(lines) + "\n]\n"
