@@ -30,7 +30,7 @@ from harness.laws.cases import judge as judge_law
 from harness.laws.models import Inapplicable
 from harness.laws.runner import LawRunner
 from harness.pipeline.artifacts import CaseArtifacts
-from harness.pipeline.cases import Case, Measured, judge
+from harness.pipeline.cases import Asked, Case, Measured, judge
 from harness.pipeline.pipeline import Pipeline
 from harness.pipeline.selection import Selection, select
 from harness.pipeline.settings import Settings
@@ -79,7 +79,7 @@ class Gate:
     """One session with warm workers for many specimens. Not thread-safe. Close it."""
 
     def __init__(self, seed: int = 2015) -> None:
-        self._plain = Settings(seed, None, deadline=DEADLINE, recipes_asked_for=True)
+        self._plain = Settings(seed, None, deadline=DEADLINE, asked=Asked(recipes=True))
         self.session = Session(self._plain)
         session = self.session
         self.pipeline = Pipeline(
@@ -152,7 +152,7 @@ class Gate:
             found = measure(case, self.session)
             measured = found.measured if isinstance(found, Checked) else found
             findings = text(found.findings) if isinstance(found, Checked) else ""
-            judged = judge(case, measured, self._registry, selection.asked_for(case))
+            judged = judge(case, measured, self._registry, selection.asked)
         except Exception as error:
             return _raised(case.suite, runtime, error)
         message = judged.message or measured.result.message

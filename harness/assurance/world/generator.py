@@ -49,7 +49,7 @@ def plans(draw: st.DrawFn) -> Plan:
         features=draw(st.sampled_from([1, 2, 3, 4, 5, 6, 8, 12, 16, 32])),
         steps=draw(st.sampled_from([1, 2, 3, 5, 8, 10, 14, 20, 28, 40])),
         outputs=draw(st.integers(1, 5)),
-        weights=draw(_often("trained", genes.WEIGHTS, 3)),
+        weights=draw(st.sampled_from(["initial"] * 3 + ["trained"] * 5 + [*genes.WEIGHTS[2:]])),
         data="normal" if front.startswith("embedding") and data == "drawn" else data,
         calibration=draw(_often("same", genes.CALIBRATIONS, 6)),
         recipe=recipe,

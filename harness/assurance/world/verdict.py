@@ -106,11 +106,17 @@ def held(plan: Plan, said: Sequence[Said], truth: Truth) -> Held:
     elif kind == "unfit":
         if not reds and not lone:
             misses.append(f"unfit: {_worst(truth)}")
+    elif plan.fault:
+        # Wrong without its fault, too: which of the two a runtime shows cannot be told apart.
+        if not reds and _wrong(truth) and not lone:
+            misses.append(f"{plan.fault} and {', '.join(d.name for d in truth.defects)}")
     else:
         for runtime, defect in causes.items():
             if not _counts(runtime) or (lone and defect not in _VISIBLE):
                 continue
-            about = [one for one in plain if one.runtime in ("", runtime)]
+            # A known limitation of a runtime that was not named is told and fails nothing.
+            told = [*plain, *(one for one in said if one.verdict == "limitation")]
+            about = [one for one in told if one.runtime in ("", runtime)]
             if not about:
                 misses.append(f"{runtime} is wrong ({defect.name}, {_of(truth.seen[runtime])})")
             elif not _names(about, defect.named):
