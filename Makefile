@@ -5,6 +5,7 @@
 # make certify       every check is seen to kill its faults; make certificate rewrites the table
 # make world         gate 1,000 ordinary models and hold each verdict to the truth (WORLD=200: fewer)
 # make versions      measure which TensorFlow, Keras and runtime versions work (ROWS="2.19 tf_keras")
+# make arm64         make an emulated ARM64 Python with LiteRT, for --runtime-python (no root)
 # make ophint        build the legacy golden models again (needs Python 3.7)
 # make mutants       mutation testing of the oracles and the comparison (minutes)
 # make lock          resolve requirements/*.in again (needs uv)
@@ -22,7 +23,7 @@ ARGS ?=
 DIGITS := examples/digits/out
 SHORT := last/ or sequences/ or bidirectional-concat/ or gru/ or digits/
 
-.PHONY: help conformance conformance-short check quick test fuzz certify certificate world mutants matrix versions ophint \
+.PHONY: help conformance conformance-short check quick test fuzz certify certificate world mutants matrix versions arm64 ophint \
 	lock clean
 
 help:
@@ -83,6 +84,10 @@ matrix: .venv/.run
 ROWS ?=
 versions: .venv/.dev
 	$(BIN)/python -m harness versions --rows "$(ROWS)" $(ARGS)
+
+# From Debian's packages and wheels, below .cache/emulation; ARGS="--architecture armhf" for 32 bits.
+arm64: .venv/.run
+	$(BIN)/python -m harness arm64 $(ARGS)
 
 # OpHint lives in TensorFlow 1.14 to 2.5 only, so its models are made in an environment of their own.
 OPHINT := .cache/versions/ophint
