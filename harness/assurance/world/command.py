@@ -13,6 +13,7 @@ that a table or a line has, and leaves its files where `--files` says.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import shutil
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=100, help="models beside the kept ones (100)")
     parser.add_argument("--seed", type=int, default=2015)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so many")
     parser.add_argument("--report", type=Path, default=Path("report"))
     parser.add_argument("--write", action="store_true", help="rewrite docs/world.md and README.md")
     parser.add_argument("--shrink", action="store_true", help="shrink what was judged wrongly")
@@ -61,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if option.one is not None:
         return _one(parsed(option.one), option.files, console)
     plans = [*(entry.plan for entry in kept()), *drawn(option.count, option.seed)]
-    result = examined(plans, option.seed, option.jobs, console=True)
+    result = examined(plans, option.seed, option.jobs, console=True, minutes=option.minutes)
     shown = report.exhibit(result)
     exhibits.write(shown, option.report)
     report.show(console, shown)
@@ -70,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _shrink(wrong, option.report, console)
     if option.write:
         typed = f"python -m harness world --count {option.count} --seed {option.seed} --write"
+        if option.minutes < math.inf:
+            typed += f" --minutes {option.minutes:g}"
         files.write(report.DOCUMENT, report.document(shown, typed, result.seconds).encode())
         text = report.replaced(report.README.read_text(), report.for_readme(shown))
         files.write(report.README, text.encode())

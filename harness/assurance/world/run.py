@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import time
 from collections.abc import Sequence
@@ -140,20 +141,24 @@ def _inputs(specimen: Specimen, gated: Gated) -> Arrays | str:
 
 @dataclass(frozen=True)
 class Share:
-    """What one process examines."""
+    """What one process examines. minutes: after which it takes no further plan."""
 
     plans: tuple[Plan, ...]
     seed: int
     console: bool
+    minutes: float = math.inf
 
 
 def examine(share: Share) -> list[Held | tuple[Plan, str]]:
     """One process's share: each plan held to its truth, or why Keras refuses it."""
     found: list[Held | tuple[Plan, str]] = []
     world = World(share.seed)
+    began = time.monotonic()
     try:
         for number, plan in enumerate(share.plans):
             at = time.monotonic()
+            if at - began > 60 * share.minutes:
+                break
             try:
                 one: Held | tuple[Plan, str] = world.held(plan)
             except Unmakeable as refused:
@@ -177,12 +182,17 @@ def _tell(number: int, count: int, one: Held | tuple[Plan, str], seconds: float)
 
 
 def examined(
-    plans: Sequence[Plan], seed: int = 2015, jobs: int = 1, console: bool = False
+    plans: Sequence[Plan],
+    seed: int = 2015,
+    jobs: int = 1,
+    console: bool = False,
+    minutes: float = math.inf,
 ) -> Result:
-    """Every plan held to its truth, in `jobs` processes."""
+    """Every plan held to its truth, in `jobs` processes; in so many minutes as many as there is
+    time for."""
     began = time.monotonic()
     jobs = max(1, min(jobs, len(plans)))
-    shares = [Share(tuple(plans[k::jobs]), seed, console) for k in range(jobs)]
+    shares = [Share(tuple(plans[k::jobs]), seed, console, minutes) for k in range(jobs)]
     if jobs == 1:
         parts = [examine(shares[0])]
     else:

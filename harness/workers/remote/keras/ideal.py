@@ -19,6 +19,8 @@ Array = NDArray[Any]
 DYNAMIC_ELEMENTS = 1024
 #: How far a range may be stretched, so that draws round differently.
 _STRETCH = 0.08
+#: What TensorFlow Lite's quantisation specification fixes the range of an activation's answer to.
+_FIXED = {"softmax": (0.0, 1.0), "sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 _CURVED = ("softmax", "sigmoid", "tanh", "elu", "swish", "selu", "softplus", "hard_sigmoid")
 
 
@@ -40,6 +42,7 @@ class Probe:
         self._mode = "observe"
         self._random = np.random.default_rng(0)
         self._stretch: Dict[str, float] = {}
+        self._fixed: Dict[str, Tuple[float, float]] = {}
 
     def observe(self, inputs: Sequence[Array]) -> List[Array]:
         """Keras's own answer [N, …] for each output; every range is noted on the way."""
@@ -126,10 +129,12 @@ class Probe:
         if not value.dtype.is_floating or self.scheme in ("float", "float16", "dynamic"):
             return value
         bits = bits or (16 if self.scheme == "int16" else 8)
-        low, high = self._ranges.get(name, [0.0, 0.0])
+        low, high = self._fixed.get(name) or self._ranges.get(name) or (0.0, 0.0)
         if high <= low:
             return value
-        stretch = self._stretch.setdefault(name, 1 + _STRETCH * self._random.random())
+        stretch = 1.0
+        if name not in self._fixed:
+            stretch = self._stretch.setdefault(name, 1 + _STRETCH * self._random.random())
         step = (high - low) * stretch / (2**bits - 1)
         zero = np.round(-low / step)
         return (
@@ -180,7 +185,10 @@ class Probe:
                 self._watch(inner, f"{name}/{inner.name}", undo)
             return
         activation = getattr(layer, "activation", None)
-        if getattr(activation, "__name__", "") in _CURVED:
+        curve = getattr(activation, "__name__", "")
+        if curve in _FIXED:
+            self._fixed[f"{name}/output"] = _FIXED[curve]
+        if curve in _CURVED:
             undo.append((layer, "activation", activation))
             layer.activation = self._before(activation, f"{name}/before")
         product = isinstance(layer, keras.layers.Dense)
