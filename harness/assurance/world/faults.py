@@ -113,6 +113,8 @@ def applicable(plan: Plan) -> Plan:
             changes["joint"] = "last"
         if plan.shape not in ("chain", "two-inputs", "two-outputs"):
             changes["shape"] = "chain"
+    if fault.name == "reversed time":  # of a stack another order of all layers is no reversal
+        changes["depth"] = 1
     if fault.square:
         changes |= {"features": max(2, plan.features), "steps": max(2, plan.features)}
     if plan.front.startswith("embedding") and (fault.fed or fault.calibrated or fault.square):

@@ -16,6 +16,7 @@ from harness.assurance.world.faults import BY_NAME, edit
 from harness.assurance.world.plan import Plan
 from harness.assurance.world.samples import Arrays
 from harness.conversion.converter import Converter
+from harness.flatbuffer.int16_rewriter import to_int16x8
 from harness.workers import limits
 from harness.workers.answers import Answer, Failure
 from harness.workers.client import Worker
@@ -43,6 +44,17 @@ class Specimen:
     calibration_file: Path | None
     inputs: Arrays
     refused: str = ""
+    #: What the flatbuffer's signature calls Keras's outputs, in their order.
+    output_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Converted:
+    """What came out of the user's conversion: a file, or why there is none."""
+
+    path: Path | None = None
+    refused: str = ""
+    output_names: tuple[str, ...] = ()
 
 
 class Maker:
@@ -64,19 +76,20 @@ class Maker:
             inputs = fault.fed(inputs)
         if fault is not None and fault.calibrated is not None:
             calibration = fault.calibrated(calibration)
-        tflite, refused = None, ""
+        converted = _Converted()
         if plan.entry != "--model":
-            tflite, refused = self._flatbuffer(plan, variant, keras, calibration, name)
+            converted = self._flatbuffer(plan, keras, calibration, name)
         given = plan.data != "drawn"
         return Specimen(
             plan,
             variant,
             keras,
-            tflite,
+            converted.path,
             self._samples(inputs, f"{name}-inputs") if given else None,
             self._samples(calibration, f"{name}-calibration") if given else None,
             inputs,
-            refused,
+            converted.refused,
+            converted.output_names,
         )
 
     def _keras(
@@ -98,9 +111,7 @@ class Maker:
         assert isinstance(made, Answer)
         return path
 
-    def _flatbuffer(
-        self, plan: Plan, variant: Variant, keras: Path, calibration: Arrays, name: str
-    ) -> tuple[Path | None, str]:
+    def _flatbuffer(self, plan: Plan, keras: Path, calibration: Arrays, name: str) -> _Converted:
         """What the user converted, by the plan's recipe, with its fault; or why there is none."""
         fault = BY_NAME.get(plan.fault)
         source = keras
@@ -114,22 +125,20 @@ class Maker:
         batched = {key: array[:, np.newaxis] for key, array in calibration.items()}
         found = self.converter.convert(subject, recipe, batched)
         if found.data is None:
-            return None, str(found.result)
+            return _Converted(refused=str(found.result))
         content = found.data.tobytes()
         if plan.recipe == REWRITTEN:
-            from harness.flatbuffer.int16_rewriter import to_int16x8
-
             try:
                 content = to_int16x8(content)
             except ValueError as error:
-                return None, f"rewriting: {error}"
+                return _Converted(refused=f"rewriting: {error}")
         try:
             content = edit(plan, content)
         except ValueError as error:
             raise Unmakeable(f"the fault has no place: {error}") from error
         path = self.folder / f"{name}.tflite"
         path.write_bytes(content)
-        return path, ""
+        return _Converted(path, output_names=found.output_names)
 
     def _samples(self, arrays: Arrays, name: str) -> Path:
         path = self.folder / f"{name}.npz"

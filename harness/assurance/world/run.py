@@ -100,7 +100,7 @@ class World:
             [runtime for runtime in RUNTIMES.values() if runtime.native],
             data,
             structure,
-            artifacts.conversion.output_names,
+            specimen.output_names or artifacts.conversion.output_names,
             inputs,
             keras,
             quantisation,

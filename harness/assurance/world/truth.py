@@ -161,7 +161,7 @@ def compared(outputs: Sequence[Array], keras: Expected, exact: bool) -> Seen:
         spread = max(_spread(want), CONSTANT * float(np.abs(want).max(initial=0.0)), 1e-12)
         error = _rms(got - want) / spread
         noise = float(np.median([_rms(draw[k] - want) for draw in keras.ideal])) / spread
-        if error <= max(negligible, right * noise):
+        if error <= max(negligible, min(right * noise, UNFIT)):
             state: State = "right"
         elif error >= max(matters, wrong * noise):
             state = "wrong"
