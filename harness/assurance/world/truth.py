@@ -42,6 +42,9 @@ FLOAT_RIGHT, FLOAT_WRONG = 30.0, 1000.0
 FLOAT_NEGLIGIBLE, FLOAT_MATTERS = 1e-5, 1e-3
 #: From this share of the output's spread on, ideal rounding itself leaves nothing of the answer.
 UNFIT = 0.5
+#: Answers that use so many of the 255 steps of their int8 range or fewer are nearly one value: of
+#: them the samples show nothing, and no recipe is unfit.
+FLAT_STEPS = 16
 #: An output whose spread is below this share of its size is constant on these samples.
 CONSTANT = 1e-4
 
@@ -77,16 +80,22 @@ class Expected:
 
     @property
     def constant(self) -> bool:
-        """Whether no output changes from sample to sample: these samples show nothing."""
-        return all(_spread(y) <= CONSTANT * float(np.abs(y).max(initial=0.0)) for y in self.outputs)
+        """Whether no output changes from sample to sample: these samples show nothing. In
+        integers that is so where ideal rounding takes what little there is."""
+        return all(
+            _spread(y) <= CONSTANT * float(np.abs(y).max(initial=0.0))
+            or (_flat(y) and self._noise(k) > UNFIT * _spread(y))
+            for k, y in enumerate(self.outputs)
+        )
+
+    def _noise(self, k: int) -> float:
+        return float(np.median([_rms(draw[k] - self.outputs[k]) for draw in self.ideal]))
 
     @property
     def unfit(self) -> bool:
         """Whether rounding alone, however well done, leaves nothing of an output."""
         return any(
-            float(np.median([_rms(draw[k] - y) for draw in self.ideal])) > UNFIT * _spread(y)
-            for k, y in enumerate(self.outputs)
-            if _spread(y) > CONSTANT * float(np.abs(y).max(initial=0.0))
+            self._noise(k) > UNFIT * _spread(y) for k, y in enumerate(self.outputs) if not _flat(y)
         )
 
 
@@ -170,6 +179,12 @@ def compared(outputs: Sequence[Array], keras: Expected, exact: bool) -> Seen:
         each.append(Seen(state, error, noise))
     order = ("right", "undecided", "wrong")
     return max(each, key=lambda one: (order.index(one.state), one.error))
+
+
+def _flat(y: Array) -> bool:
+    """Whether answers [N, …] are nearly one value beside a range that holds them and zero."""
+    variety = float(np.ptp(y, axis=0).max(initial=0.0))
+    return variety <= FLAT_STEPS / 255 * float(max(0.0, y.max()) - min(0.0, y.min()))
 
 
 def _spread(y: Array) -> float:
