@@ -1,4 +1,4 @@
-"""How far rounding may move a file's own answer is measured on it, and no fault hides in it."""
+"""Rounding moves a file's own answer as far as is measured on it, and no fault hides in it."""
 
 from __future__ import annotations
 
