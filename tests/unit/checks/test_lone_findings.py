@@ -1,4 +1,4 @@
-"""What is predicted of a runtime that refuses a file alone, and was not asked for, harms nobody."""
+"""A runtime that refuses a file alone, and was not asked for, harms nobody by what it would do."""
 
 from __future__ import annotations
 
