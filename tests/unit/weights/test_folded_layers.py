@@ -23,7 +23,7 @@ CALL = {"function": "math.multiply", "arguments": [{"input": 0}], "keywords": {"
         ("TFOpLambda", CALL),
     ],
 )
-def test_what_scales_isnormalised_into_the_layers_around_it(
+def test_what_scales_goes_into_the_layers_around_it(
     kind: str, config: dict[str, Any]
 ) -> None:
     model = document(
@@ -38,7 +38,7 @@ def test_what_scales_isnormalised_into_the_layers_around_it(
     assert not {"far", "last"} & normalised(model)
 
 
-def test_an_activation_that_scales_isnormalised_into_its_own_layer() -> None:
+def test_an_activation_that_scales_goes_into_its_own_layer() -> None:
     model = document(
         node("a", "Dense", units=2, activation="hard_sigmoid"),
         node("b", "Dense", "a", units=2),
