@@ -187,6 +187,15 @@ def _registered() -> Config:
     return config
 
 
+def _of_a_module() -> Config:
+    config = plain()
+    config["layers"][1]["module"] = "my_layers"
+    return config
+
+
+_OWN_RELU = {"module": "builtins", "class_name": "function", "config": "relu"}
+
+
 def _twice() -> Config:
     config = plain()
     config["layers"][1]["inbound_nodes"] *= 2
@@ -203,6 +212,8 @@ def _twice() -> Config:
         (_changed(novelty=1), "novelty=1"),
         (_changed(activation="sine"), "sine"),
         (_registered(), "mine>LSTM"),
+        (_of_a_module(), "a class of your own"),
+        (_changed(activation=_OWN_RELU), "the function 'relu'"),
         (_called(source("x", call=1)), "'x', which is no input"),
         (_called(source("x", mask=["x", 0, 0])), "mask"),
         (_called(source("x", training=True)), "training=True"),

@@ -23,9 +23,7 @@ CALL = {"function": "math.multiply", "arguments": [{"input": 0}], "keywords": {"
         ("TFOpLambda", CALL),
     ],
 )
-def test_what_scales_goes_into_the_layers_around_it(
-    kind: str, config: dict[str, Any]
-) -> None:
+def test_what_scales_goes_into_the_layers_around_it(kind: str, config: dict[str, Any]) -> None:
     model = document(
         node("far", "Dense", units=2),
         node("before", "Dense", "far", units=2),
