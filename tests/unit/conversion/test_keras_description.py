@@ -227,3 +227,30 @@ def _twice() -> Config:
 def test_what_is_not_known_is_refused(config: Config, words: str) -> None:
     with pytest.raises(UnsupportedLayer, match=words):
         from_keras_config(config)
+
+
+def test_everything_unknown_is_named_once() -> None:
+    """Behind a layer that is unknown too, in a model inside of the model, and not what reads it."""
+    inner = [entry("Dense", "d", units=2, novelty=1), entry("Hashing", "k")]
+    config = functional(
+        inlet("x", 7, 4),
+        entry("Lambda", "a", source("x")),
+        entry("Flatten", "b", source("a")),
+        entry("Sequential", "m", source("b"), layers=inner),
+        recurrent("LSTM", "c", source("m"), activation="sine"),
+        entry("TFOpLambda", "t", source("c"), function="math.bessel_i0"),
+        outputs=[["t", 0, 0], ["a", 0, 0]],
+    )
+    for layer in config["layers"]:
+        if layer["class_name"] == "TFOpLambda":
+            layer["inbound_nodes"] = [source("c")]
+    with pytest.raises(UnsupportedLayer) as raised:
+        from_keras_config(config)
+    assert raised.value.problems == (
+        "layer 'a' (Lambda): no such layer in the oracle",
+        "layer 'd' (Dense): unknown option novelty=1",
+        "layer 'k' (Hashing): no such layer in the oracle",
+        "layer 'c' (LSTM): activation='sine' is not implemented",
+        "layer 't': no operation tf.math.bessel_i0 in the oracle",
+    )
+    assert str(raised.value).count("'a'") == 1

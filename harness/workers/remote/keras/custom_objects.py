@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from typing import Any, Dict, Iterable, Iterator, List
+from typing import Any, Dict, Iterable, Iterator, List, Tuple
 
 #: Classes in a configuration that are no attributes of Keras's modules.
 _INTERNAL = {
@@ -20,6 +20,8 @@ _NAMESPACES = (
     *("layers", "initializers", "regularizers", "constraints", "activations", "optimizers"),
     *("losses", "metrics", "mixed_precision", "models"),
 )
+#: First parts of modules that hold Keras's own classes; functions are "builtins".
+_KERAS = ("", "keras", "tensorflow", "builtins")
 
 
 def of_modules(tf: Any, modules: List[Dict[str, str]]) -> Dict[str, Any]:
@@ -59,26 +61,31 @@ def _imported(told: Dict[str, str]) -> Any:
 
 
 def lacking(tf: Any, documents: Iterable[Any], custom: Dict[str, Any]) -> List[str]:
-    """The classes that configurations name and neither Keras nor `custom` has, in their order."""
-    known = [tf.keras, *(getattr(tf.keras, name, None) for name in _NAMESPACES)]
+    """The classes and functions that configurations name and neither Keras nor `custom` has, in
+    their order."""
+    known = [tf.keras, *(getattr(tf.keras, name, None) for name in _NAMESPACES), tf.nn, tf.math]
     found: Dict[str, None] = {}
     for document in documents:
-        for name in _classes(document):
+        for name, module in _named(document):
             plain = name.split(">")[-1]
-            if plain in _INTERNAL or plain in custom or any(hasattr(one, plain) for one in known):
-                continue
-            found[plain] = None
+            of_keras = any(hasattr(one, plain) for one in known) and module in _KERAS
+            if plain not in _INTERNAL and plain not in custom and not of_keras:
+                found[plain] = None
     return list(found)
 
 
-def _classes(document: Any) -> Iterator[str]:
-    """Of the layers and what is inside of them, not of a compiled loss."""
+def _named(document: Any) -> Iterator[Tuple[str, str]]:
+    """Classes and functions, each with the first part of its module ("" where none is told), of
+    the layers and what is inside of them, not of a compiled loss."""
     waiting = [document]
     while waiting:
         value = waiting.pop()
         if isinstance(value, list):
             waiting.extend(reversed(value))
         elif isinstance(value, dict):
-            if isinstance(value.get("class_name"), str) and "config" in value:
-                yield value["class_name"]
+            name, config = value.get("class_name"), value.get("config")
+            if name == "function" and isinstance(config, str):
+                name = config
+            if isinstance(name, str) and config is not None:
+                yield name, str(value.get("module") or "").split(".")[0]
             waiting.extend(reversed([v for k, v in value.items() if k != "compile_config"]))
