@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fixtures.subjects import Subject
 from harness.comparison.overrides import Override
+from harness.conversion.user_modules import UserModule
 from harness.pipeline.cases import Asked
 from harness.workers import limits
 from harness.workers.environments import Environment
@@ -41,6 +42,8 @@ class Settings:
     report: Path = Path("report")
     #: The C++ compiler that checks the C arrays, None for the usual ones.
     cxx: str | None = None
+    #: The modules of the user's custom layers.
+    imports: tuple[UserModule, ...] = ()
 
     def bounds(self, subject: Subject) -> Limits:
         """The limits of loading and of one invoke."""
