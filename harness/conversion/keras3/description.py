@@ -160,9 +160,7 @@ class _Reader:
         self.masks[found[0]] = self._mask(kind, config, inputs)
         return found
 
-    def _mask(
-        self, kind: str, config: Config, inputs: Sequence[str]
-    ) -> tuple[str, float] | None:
+    def _mask(self, kind: str, config: Config, inputs: Sequence[str]) -> tuple[str, float] | None:
         if kind == "Masking":
             return inputs[0], float(config.get("mask_value", 0.0))
         if kind == "Embedding":
@@ -200,7 +198,7 @@ class _Graph:
         name, call, output = str(history[0]), int(history[1]), int(history[2])
         layer = self.layers[name]
         if layer["class_name"] == "InputLayer":
-            return self.given[name]
+            return str(self.given[name])
         if _of_ops(layer):
             return self._cast(layer, call)
         if (name, call) not in self.made:

@@ -100,9 +100,7 @@ def _snake(kind: str) -> str:
 def _of_archive(
     group: str, owner: Owner, datasets: Mapping[str, NDArray[Any]]
 ) -> list[NDArray[Any]]:
-    inside = [
-        path for path in datasets if path.startswith(group) and "seed_generator" not in path
-    ]
+    inside = [path for path in datasets if path.startswith(group) and "seed_generator" not in path]
     return [datasets[path] for path in sorted(inside, key=lambda path: _place(path, owner))]
 
 

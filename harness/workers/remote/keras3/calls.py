@@ -37,7 +37,8 @@ class Call(NamedTuple):
 class Calls:
     """The calls of the layers of one Functional model.
 
-    layers: `config["layers"]`. outputs: what the model returns. Raises ValueError for a call that Keras 2.15 would not repeat.
+    layers: `config["layers"]`. outputs: what the model returns. Raises ValueError for a call
+    that Keras 2.15 would not repeat.
     """
 
     def __init__(self, layers: List[Json], outputs: List[Reference]) -> None:
@@ -75,7 +76,7 @@ class Calls:
         if not is_operation(layer):
             return reference
         node = layer["inbound_nodes"][call]
-        (argument,) = node["args"][:1] or (None,)
+        argument: Any = (node["args"] or [None])[0]
         floats = ("float16", "bfloat16", "float32")
         if layer["class_name"] == "Cast" and _is_tensor(argument):
             if argument["config"]["dtype"] in floats and layer["config"].get("dtype") in floats:
@@ -135,7 +136,9 @@ class Calls:
                     f"the layers {', '.join(sorted(waiting)[:5])} read each other, or calls that "
                     "are not in the file"
                 )
-            waiting = {name: calls for name, calls in waiting.items() if done.get(name, 0) < len(calls)}
+            waiting = {
+                name: calls for name, calls in waiting.items() if done.get(name, 0) < len(calls)
+            }
 
     def _check_read(self, outputs: List[Reference]) -> None:
         """See that every call is read: Keras writes no others.

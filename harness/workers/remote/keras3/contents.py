@@ -139,9 +139,7 @@ def _json(text: Any) -> Dict[str, Any]:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise ValueError(
-            f"a damaged Keras file: its configuration is no JSON: {error}"
-        ) from error
+        raise ValueError(f"a damaged Keras file: its configuration is no JSON: {error}") from error
     if not isinstance(document, dict):
         raise ValueError("a damaged Keras file: its configuration is no JSON object")
     return document

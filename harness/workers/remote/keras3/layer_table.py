@@ -9,12 +9,16 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any, Mapping, Tuple
 
-_RNN = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll")
-_RNN = (*_RNN, "zero_output_for_mask")
+_RNN = (
+    *("return_sequences", "return_state", "go_backwards", "stateful", "unroll"),
+    "zero_output_for_mask",
+)
 _CELL = ("units", "activation", "use_bias", "dropout", "recurrent_dropout")
 _GATED = (*_CELL, "recurrent_activation")
-_CONV = ("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups")
-_CONV = (*_CONV, "activation", "use_bias")
+_CONV = (
+    *("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups"),
+    *("activation", "use_bias"),
+)
 _POOL = ("pool_size", "strides", "padding", "data_format")
 _NORM = ("axis", "epsilon", "center", "scale")
 

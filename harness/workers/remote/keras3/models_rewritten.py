@@ -19,7 +19,13 @@ from harness.workers.remote.keras3.layers_rewritten import (
 )
 
 #: The modules of the classes Functional and Sequential, by version; .h5 files have none.
-_MODULES = (None, "keras", "keras.models", "keras.src.models.functional", "keras.src.models.sequential")
+_MODULES = (
+    None,
+    "keras",
+    "keras.models",
+    "keras.src.models.functional",
+    "keras.src.models.sequential",
+)
 
 
 def rewritten_model(model: Json) -> Tuple[Json, List[str]]:
