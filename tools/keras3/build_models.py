@@ -5,15 +5,23 @@ version of Keras; it imports nothing of the harness. `make keras3` makes the env
 
     KERAS_BACKEND=jax python build_models.py FOLDER [NAME ...]
 
-For each model FOLDER/VERSION gets NAME.keras or NAME.h5 and NAME.npz: the inputs by name,
-`input/NAME` [samples, …], and the answers `output/0`, `output/1`, … of `model.predict`. Weights
-are drawn from a fixed seed, so that every version writes the same function.
+FOLDER/VERSION.zip gets for each model NAME.keras, for some NAME.h5 too, as Keras wrote them, and
+NAME.npz: the inputs by name, `input/NAME` [samples, …], and the answers `output/0`, `output/1`, …
+of the model; of the model of mixed policies also `float32/0`, the answer of the same layers and
+weights under the policy float32. Weights are drawn from a fixed seed, so that every version
+writes the same functions. provenance.json there says what was at work, with digests.
 """
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
+import json
 import os
+import platform
 import sys
+import tempfile
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -68,14 +76,22 @@ def masking() -> Any:
     y = layers.Masking(-1.0)(x)
     y = layers.LSTM(UNITS, return_sequences=True)(y)
     y = layers.LayerNormalization()(y)
+    y = layers.Bidirectional(layers.LSTM(UNITS, return_sequences=True))(y)
     return keras.Model(x, layers.LSTM(UNITS)(y))
 
 
 def text() -> Any:
-    x = keras.Input((TIME,), dtype="int32", name="tokens")
-    y = layers.Embedding(11, 5, mask_zero=True)(x)
-    y = layers.Bidirectional(layers.LSTM(UNITS))(y)
-    return keras.Model(x, layers.Dense(1, activation="sigmoid")(y))
+    """Masks that Keras passes by itself: a Sequential model's configuration has no word of them."""
+    return keras.Sequential(
+        [
+            keras.Input((TIME,), dtype="int32", name="tokens"),
+            layers.Embedding(11, 5, mask_zero=True),
+            layers.Bidirectional(layers.LSTM(UNITS, return_sequences=True)),
+            layers.LSTM(3, return_sequences=True),
+            layers.GRU(UNITS),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
 
 
 def convolution() -> Any:
@@ -133,11 +149,11 @@ def nested() -> Any:
     return keras.Model(x, head(encoder(x)))
 
 
-def mixed() -> Any:
+def mixed(float16: str = "mixed_float16", bfloat16: str = "mixed_bfloat16") -> Any:
     """A policy for each layer: half precision inside, float32 at the end."""
     x = keras.Input((TIME, FEATURES), name="sensor")
-    y = layers.LSTM(UNITS, dtype="mixed_float16")(x)
-    y = layers.Dense(3, activation="relu", dtype="mixed_bfloat16")(y)
+    y = layers.LSTM(UNITS, dtype=float16)(x)
+    y = layers.Dense(3, activation="relu", dtype=bfloat16)(y)
     return keras.Model(x, layers.Dense(2, dtype="float32")(y))
 
 
@@ -193,34 +209,73 @@ def samples(model: Any, random: np.random.RandomState) -> dict[str, Any]:
     return found
 
 
+def answers(model: Any, given: dict[str, Any]) -> list[Any]:
+    """The model's outputs; one call on all samples, since predict() would compile first."""
+    values = [given[tensor.name] for tensor in model.inputs]
+    answer = model(values if len(values) > 1 else values[0], training=False)
+    parts = answer if isinstance(answer, (list, tuple)) else [answer]
+    return [np.asarray(keras.ops.convert_to_numpy(part), np.float32) for part in parts]
+
+
+def build(name: str, folder: str) -> list[str]:
+    """Write one model and its answers. Returns what could not be written, in words."""
+    failed = []
+    keras.utils.clear_session()
+    model = MODELS[name]()
+    random = np.random.RandomState(SEED)
+    draw_weights(model, random)
+    given = samples(model, random)
+    arrays = {f"input/{key}": value for key, value in given.items()}
+    arrays |= {f"output/{k}": value for k, value in enumerate(answers(model, given))}
+    model.save(os.path.join(folder, f"{name}.keras"))
+    if name in LEGACY:
+        path = os.path.join(folder, f"{name}.h5")
+        try:
+            model.save(path)
+        except ValueError as error:  # two weights of one name: Keras 3.0 to 3.2
+            failed.append(f"{name}.h5: {error}")
+            os.remove(path)
+    if name == "mixed":
+        plain = mixed("float32", "float32")
+        plain.set_weights(model.get_weights())
+        arrays |= {f"float32/{k}": value for k, value in enumerate(answers(plain, given))}
+    np.savez_compressed(os.path.join(folder, f"{name}.npz"), **arrays)
+    return failed
+
+
 def main(folder: str, names: list[str]) -> None:
-    folder = os.path.join(folder, keras.__version__)
-    os.makedirs(folder, exist_ok=True)
-    for name in names or list(MODELS):
-        keras.utils.clear_session()
-        model = MODELS[name]()
-        random = np.random.RandomState(SEED)
-        draw_weights(model, random)
-        given = samples(model, random)
-        # predict() would compile; one call on a whole batch is the model's own function.
-        values = [given[tensor.name] for tensor in model.inputs]
-        answer = model(values if len(values) > 1 else values[0], training=False)
-        answers = answer if isinstance(answer, (list, tuple)) else [answer]
-        arrays = {f"input/{key}": value for key, value in given.items()}
-        arrays |= {
-            f"output/{k}": np.asarray(keras.ops.convert_to_numpy(value), np.float32)
-            for k, value in enumerate(answers)
-        }
-        np.savez_compressed(os.path.join(folder, f"{name}.npz"), **arrays)
-        model.save(os.path.join(folder, f"{name}.keras"))
-        if name in LEGACY:
-            path = os.path.join(folder, f"{name}.h5")
-            try:
-                model.save(path)
-            except ValueError as error:  # two weights of one name: Keras 3.0 and 3.1
-                print(keras.__version__, f"{name}.h5 cannot be written: {error}")
-                os.remove(path)
-        print(keras.__version__, name, flush=True)
+    failed = []
+    with tempfile.TemporaryDirectory() as made:
+        for name in names or list(MODELS):
+            failed += build(name, made)
+            print(keras.__version__, name, flush=True)
+        digests = {}
+        path = os.path.join(folder, f"{keras.__version__}.zip")
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+            for file in sorted(os.listdir(made)):
+                with open(os.path.join(made, file), "rb") as opened:
+                    content = opened.read()
+                digests[file] = hashlib.sha256(content).hexdigest()
+                archive.writestr(file, content)
+    provenance = os.path.join(folder, "provenance.json")
+    document: dict[str, Any] = {}
+    if os.path.exists(provenance):
+        with open(provenance) as opened_text:
+            document = json.load(opened_text)
+    document[keras.__version__] = {
+        "script": "tools/keras3/build_models.py",
+        "seed": SEED,
+        "backend": keras.backend.backend(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "jax": importlib.metadata.version("jax"),
+        "h5py": importlib.metadata.version("h5py"),
+        "not_written": failed,
+        "sha256": digests,
+    }
+    with open(provenance, "w") as opened_text:
+        json.dump(document, opened_text, indent=1, sort_keys=True)
+        opened_text.write("\n")
 
 
 if __name__ == "__main__":
