@@ -5,6 +5,7 @@ Runs in a worker: the Keras 2 to rebuild in is given, so that it imports NumPy a
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.workers.remote.keras3 import contents, rebuild
+from harness.workers.remote.keras3.models_rewritten import rewritten_model
+from harness.workers.remote.keras3.weights import set_weights
 
 Request = Dict[str, Any]
 Arrays = Dict[str, NDArray[Any]]
@@ -42,6 +45,33 @@ def contents_of(state: Dict[Any, Any], request: Request, arrays: Arrays) -> Tupl
         "order": found.order,
     }
     return document, found.datasets
+
+
+def answers_of_contents(
+    tf: Any, state: Dict[Any, Any], request: Request, arrays: Arrays
+) -> Tuple[Request, Arrays]:
+    """What the model of a file's contents answers, `output/INDEX` [N, …].
+
+    request: what `contents_of` gave. arrays: its arrays as `weights/PATH`, and `input/NAME`
+    [N, …]. A model that was just rebuilt from the same configuration gets the weights again.
+    """
+    datasets = {n[len("weights/") :]: v for n, v in arrays.items() if n.startswith("weights/")}
+    form = "h5" if request["order"] else "keras"
+    found = contents.Contents(
+        request["keras"], form, request["model"], datasets, request["names"], request["order"]
+    )
+    document, notes = rewritten_model(found.model)
+    document["config"]["name"] = "model"  # which Keras versions make up, each in its way
+    known = state.setdefault("keras3", {})
+    text = json.dumps(document, sort_keys=True)
+    if text not in known:
+        known[text] = rebuild.built(tf, document)
+    model = known[text]
+    set_weights(model, found)
+    given = [tf.constant(arrays[f"input/{name}"]) for name in model.input_names]
+    answer = model(given[0] if len(given) == 1 else given, training=False)
+    parts = tf.nest.flatten(answer)
+    return {"notes": notes}, {f"output/{k}": np.asarray(part) for k, part in enumerate(parts)}
 
 
 def answers(tf: Any, model: Any, arrays: Arrays, layers: bool) -> Arrays:

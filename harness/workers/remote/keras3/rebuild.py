@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, List, Tuple
 
 from harness.workers.remote.keras3.contents import Contents
+from harness.workers.remote.keras3.layers_rewritten import Json
 from harness.workers.remote.keras3.models_rewritten import rewritten_model
 from harness.workers.remote.keras3.weights import set_weights
 
@@ -19,10 +20,15 @@ def rebuilt(tf: Any, contents: Contents) -> Tuple[Any, List[str]]:
     Raises ValueError for a model that is not known to compute the same; it names the layer.
     """
     document, notes = rewritten_model(contents.model)
-    class_ = tf.keras.Sequential if document["class_name"] == "Sequential" else tf.keras.Model
-    try:
-        model = class_.from_config(document["config"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"Keras 2.15 cannot build the model: {error}") from error
+    model = built(tf, document)
     set_weights(model, contents)
     return model, notes
+
+
+def built(tf: Any, document: Json) -> Any:
+    """The model of a rewritten configuration, with weights of no meaning."""
+    class_ = tf.keras.Sequential if document["class_name"] == "Sequential" else tf.keras.Model
+    try:
+        return class_.from_config(document["config"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"Keras 2.15 cannot build the model: {error}") from error
