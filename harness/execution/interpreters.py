@@ -84,6 +84,29 @@ class Interpreters:
     def close(self) -> None:
         self._workers.close()
 
+    def load(
+        self,
+        runtime: Runtime,
+        data: NDArray[np.uint8],
+        structure: Structure,
+        bounds: Limits = limits.INVOKE,
+    ) -> StepResult | None:
+        """How loading a flatbuffer in its own sizes ends, None where it succeeds."""
+        worker = self._workers.of(runtime)
+        loaded = worker.call(
+            "load",
+            {"tflite": data},
+            bounds,
+            resolver=runtime.resolver,
+            shapes=[],
+            arena_bytes=ARENA_BYTES,
+            outputs=len(structure.outputs),
+        )
+        if isinstance(loaded, Failure):
+            return StepResult(Phase.LOAD, loaded.outcome, loaded.message, loaded.native)
+        worker.call("unload", handle=loaded.document["handle"])
+        return None
+
     def run(
         self,
         runtime: Runtime,
@@ -100,6 +123,7 @@ class Interpreters:
         and of one sample; the first sample runs alone and shows what the others may take.
         """
         worker = self._workers.of(runtime)
+        bounds = limits.for_runtime(bounds, runtime.emulated)
         loaded = worker.call(
             "load",
             {"tflite": data},

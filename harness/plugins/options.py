@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from fixtures import array_files
+from harness.comparison import accuracy
 from harness.device.c_array import find_compiler
+from harness.kernels.cases import check_names
 from harness.pipeline.selection import select
 from harness.plugins import project
 from harness.plugins.shared import SELECTION
@@ -55,6 +58,8 @@ DECIDING = (
     Option("--tflite", _PATHS, "gate this converted flatbuffer; repeatable"),
     Option("--recipe", _NAMES, "only this recipe; repeatable"),
     Option("--runtime", _NAMES, "only this runtime; repeatable"),
+    Option("--kernels", _NAMES, "say what this device's LSTM kernels will answer; repeatable"),
+    Option("--streaming", _SWITCH, "the models are streamed: their state goes on over invokes"),
     Option("--budget", _BUDGETS, "multiply budgets, as my.keras/int8/tflm=1.5:why; repeatable"),
     Option("--converter-env", _ENVIRONMENT, "environment variable of --converter-python"),
     Option("--runtime-python", _OTHER, "another version of a runtime: tflm@oldest=PATH"),
@@ -108,6 +113,7 @@ def pytest_configure(config: pytest.Config) -> None:
     option = config.option
     try:
         project.fill(config)
+        check_names(option.kernels)
         config.stash[SELECTION] = select(
             option.model,
             option.tflite,
@@ -116,10 +122,16 @@ def pytest_configure(config: pytest.Config) -> None:
             option.full,
             option.runtime_python,
             option.predictions is not None,
-            bool(option.strict),
+            kernels=option.kernels,
+            streaming=option.streaming,
+            strict=bool(option.strict),
         )
         environments.converter(option.converter_python, option.converter_env)
         _check_samples(option)
+        if option.seed < 0:
+            raise ValueError(f"--seed {option.seed}: expected 0 or more")
+        if option.deadline is not None and not 0 < option.deadline < float("inf"):
+            raise ValueError(f"--deadline {option.deadline:g}: expected seconds above 0")
         if option.cxx or os.environ.get("CXX"):
             find_compiler(option.cxx)
         if option.jobs < 1:
@@ -127,6 +139,17 @@ def pytest_configure(config: pytest.Config) -> None:
         project.settle(config)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _check_labels(labels: Path, inputs: Path) -> None:
+    """Raises ValueError unless the labels are one class for each sample of the inputs."""
+    try:
+        arrays = list(array_files.read(inputs).values())
+    except (ValueError, OSError):
+        return  # the samples themselves will say so
+    counts = {len(array) for array in arrays if array.ndim}
+    if len(counts) == 1:
+        accuracy.load_labels(labels, counts.pop())
 
 
 def _check_samples(option: Any) -> None:
@@ -144,6 +167,8 @@ def _check_samples(option: Any) -> None:
             raise ValueError(f"--{name} is for your own model: add --model or --tflite")
     if option.labels is not None and option.inputs is None:
         raise ValueError("--labels are the classes of your samples: add --inputs")
+    if option.labels is not None:
+        _check_labels(option.labels, option.inputs)
     if option.predictions is not None and not (option.tflite and option.inputs):
         raise ValueError(
             "--predictions are your code's answers to your samples by one flatbuffer: "

@@ -42,7 +42,8 @@ def told(kind: str) -> dict[str, Any]:
     """What the server process is told of a kind: see `harness.workers.remote.serve`."""
     if kind in _ALONE or "." in kind:
         return {"module": _ALONE.get(kind, kind)}
-    table = {kind_of(each, can): (each, can) for each in adapters() for can in each.abilities}
+    known = [one for each in adapters() for one in (each, each.stand_in) if one is not None]
+    table = {kind_of(each, can): (each, can) for each in known for can in each.abilities}
     adapter, ability = table[kind]
     module = {"module": f"{adapter.workers}.{ability}"}
     if not adapter.driver:

@@ -103,9 +103,10 @@ def _activation(layer: Json, option: str, value: Any) -> Any:
         value = named if value.get("module") == "builtins" and isinstance(named, str) else value
     if value is None:
         return "linear"
-    if not isinstance(value, str) or value not in ACTIVATIONS:
-        known = value if isinstance(value, str) else value.get("class_name")
-        why = f"{option} {known!r} "
+    if not isinstance(value, str):
+        value = f"{value.get('module')}.{value.get('config') or value.get('class_name')}"
+    if value not in ACTIVATIONS:
+        why = f"{option} {str(value)[:60]!r} "
         why += f"is {OTHERWISE[value]}" if value in OTHERWISE else "is not known in Keras 2.15"
         raise refusal(layer, why, f"known are {', '.join(sorted(ACTIVATIONS))}")
     return ACTIVATIONS[value]
