@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any
 
 from fixtures.outcomes import Outcome, Phase, StepResult
+from fixtures.runtimes import RUNTIMES
 from harness.checks.conversion import structure_outcome
 from harness.comparison import accuracy, overrides
 from harness.comparison.budgets import Expectation
 from harness.comparison.compare import Allowed, compare
 from harness.comparison.histogram import histogram
 from harness.diagnosis import causes
+from harness.diagnosis.device_kernels import REFERENCE, Answers, Kernels, tell
 from harness.diagnosis.explain import explain_without_keras, explained
 from harness.flatbuffer.tensor_codec import (
     affine_of,
@@ -50,7 +52,9 @@ def measure_parity(case: Case, session: Session) -> Measured:
     outputs = from_runtime(*how)
     known = len(expected.outputs) == len(outputs)
     saturated = saturated_shares(*how, expected.outputs) if known else []
-    if expected.missing and case.runtime.name in artifacts.rest:
+    if expected.missing and case.runtime.transport:
+        measured = _of_known_kernels(case, session, artifacts, run.outputs, seconds)
+    elif expected.missing and case.runtime.name in artifacts.rest:
         measured = replace(
             explain_without_keras(case, artifacts, expected, outputs, saturated), seconds=seconds
         )
@@ -66,6 +70,31 @@ def measure_parity(case: Case, session: Session) -> Measured:
         measured = _in_steps(measured, lsb)
     locate = partial(_first_divergence, case, session)
     return replace(explained(case, artifacts, measured), locate=locate)
+
+
+def _of_known_kernels(
+    case: Case,
+    session: Session,
+    artifacts: CaseArtifacts,
+    outputs: tuple[Any, ...],
+    seconds: dict[str, float],
+) -> Measured:
+    """A device that no budget holds: its answer must be that of known kernels, to the bit, and is
+    then as right as theirs is."""
+    host = artifacts.runs["tflm"]
+    if host.result is not None:
+        message = f"there are no known kernels' bits to hold it to: {host.result}"
+        return Measured(StepResult(Phase.COMPARE, Outcome.REFUSED, message), seconds=seconds)
+    try:
+        told = tell(Answers(outputs), [Kernels(REFERENCE, Answers(host.outputs))])
+    except ValueError as error:
+        return Measured(StepResult(Phase.COMPARE, Outcome.DIVERGED, str(error)), seconds=seconds)
+    if not told.exact:
+        found = StepResult(Phase.COMPARE, Outcome.DIVERGED, str(told))
+        return Measured(found, values=told.values, seconds=seconds)
+    measured = measure_parity(replace(case, runtime=RUNTIMES["tflm"]), session)
+    rule = f"the bits of {' and of '.join(told.kernels)}; {measured.budget_rule}"
+    return replace(measured, seconds=seconds, budget_rule=rule, locate=None)
 
 
 def _first_divergence(case: Case, session: Session) -> dict[str, Any] | None:
