@@ -14,6 +14,7 @@ COMMANDS = (
     ("pad-lstm", "harness.flatbuffer.lstm_padding", "pad the LSTMs of an old flatbuffer"),
     ("certify", "harness.assurance.certificate.command", "see every check kill its faults"),
     ("fuzz", "harness.assurance.fuzz.command", "put corrupted flatbuffers through everything"),
+    ("wire", "harness.assurance.boards.command", "put random faults into a device's wire"),
     ("versions", "harness.assurance.versions.command", "measure which package versions work"),
 )
 

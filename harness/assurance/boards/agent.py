@@ -48,12 +48,14 @@ class Agent:
     micros: int = 0
     status: int = 0
     fault_of_setup: int = 0
+    refusing: bool = False
     _command: bytearray = field(default_factory=bytearray)
 
     def start(self) -> None:
         """What a board does when it gets power: nothing is left of what was before."""
         self.nonce, self.invokes, self.expected, self.loaded = "0", 0, 0, b""
         self.micros = self.status = 0
+        self.refusing = False
         self._command.clear()
         self.fault_of_setup = self.hooks.setup()
         self.say("m-init-done")
@@ -63,7 +65,12 @@ class Agent:
         """Bytes from the wire, in any pieces."""
         for byte in data:
             if byte == ord(protocol.END):
-                text = bytes(self._command).decode("ascii", "replace").strip("\r\n\0")
+                text = (
+                    bytes(self._command)
+                    .decode("ascii", "replace")
+                    .replace("\0", "")
+                    .lstrip("\r\n ")
+                )
                 self._command.clear()
                 self.obey(text)
             elif len(self._command) <= self.command_bytes:
@@ -128,8 +135,11 @@ class Agent:
         if len(numbers) != len(counts) or not 1 <= len(counts) <= 2 or numbers[0] < 1:
             self.say("e-[infer N [W], N > 0]")
             return
-        if self.nonce == "0":
-            self.say("e-[No session: lstm begin comes first]")
+        if self.fault_of_setup:
+            self.say("e-[Setup failed]")
+            return
+        if self.refusing:
+            self.say("e-[Another model was asked for]")
             return
         if len(self.loaded) != self.hooks.inputs:
             self.say("e-[No input is loaded]")
@@ -164,6 +174,7 @@ class Agent:
             case "begin", [nonce, size, checksum]:
                 same = (size, checksum) == (str(len(model)), crc(model))
                 self.nonce, self.invokes, self.loaded, self.expected = "0", 0, b"", 0
+                self.refusing = not same
                 status = hooks.reset() if same else 0
                 if same and status == 0:
                     self.nonce = nonce

@@ -190,7 +190,7 @@ class Conversation:
     # What is said --------------------------------------------------------------------------
 
     def _ask(self, text: str, kind: str, form: Type[Parsed]) -> Parsed:
-        said = self._asked(text, "", kind)
+        said: Line = self._asked(text, "", kind)
         try:
             return form.of(said)
         except (ValueError, TypeError) as error:
