@@ -45,6 +45,8 @@ class Agent:
     invokes: int = 0
     expected: int = 0
     loaded: bytes = b""
+    #: The input of the last invoke, which `loaded` may no longer be.
+    invoked: bytes = b""
     micros: int = 0
     status: int = 0
     fault_of_setup: int = 0
@@ -161,6 +163,7 @@ class Agent:
         for _ in range(times):
             self.status = self.hooks.invoke(self.loaded)
             self.invokes += 1
+            self.invoked = self.loaded
 
     def _extension(self, what: str, tag: str, rest: list[str]) -> bool:
         hooks, model = self.hooks, self.hooks.model
@@ -194,7 +197,7 @@ class Agent:
             self.say("e-[Nothing was invoked]")
             return
         content = self.hooks.output()
-        head = (self.nonce, self.invokes, crc(self.loaded), len(content), self.micros, self.status)
+        head = (self.nonce, self.invokes, crc(self.invoked), len(content), self.micros, self.status)
         self.say(line("result", tag, *head))
         for start in range(0, len(content), _CHUNK):
             self.say(line("out", tag, start, content[start : start + _CHUNK].hex()))

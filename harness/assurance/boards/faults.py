@@ -144,6 +144,7 @@ class InvokesTwice(_Spoiling):
         for _ in range(2 * times):
             self.status = self.hooks.invoke(self.loaded)
         self.invokes += times
+        self.invoked = self.loaded
 
 
 class WarmsUp(_Spoiling):

@@ -28,6 +28,10 @@ TRIES = 5
 _MOST_NOISE = 1 << 20
 
 
+class _Moved(DeviceError):
+    """The device did something else than it was told; its state can only be made anew."""
+
+
 class Patience(NamedTuple):
     """Seconds: for the first byte of an answer, of an invoke, and of a board that may be
     starting; between two bytes of an answer."""
@@ -65,6 +69,8 @@ class Conversation:
         #: The session: its name, invokes since its beginning, the input that the device holds.
         self.nonce = ""
         self.invokes = 0
+        self._model = (0, "")
+        self._past: List[bytes] = []
         self.hello: Optional[Hello] = None
         self.name = ""
 
@@ -103,15 +109,26 @@ class Conversation:
                 continue  # the command was damaged on its way there
             if status != "0":
                 raise DeviceError("the device's Reset gave status %s" % status)
-            self.nonce, self.invokes = nonce, 0
+            self.nonce, self.invokes, self._past = nonce, 0, []
+            self._model = (size, model_crc)
             return
         raise DeviceError("the device begins no session")
 
     def infer(self, data: bytes) -> Tuple[bytes, int]:
         """One invoke on the input's bytes: the outputs' bytes, and microseconds by the device's
         clock (0 where it has none)."""
-        self._load(data)
-        self._invoke(data)
+        try:
+            self._load(data)
+            self._invoke(data)
+        except _Moved:
+            # Its state is that of other inputs. All that it was given is said once more.
+            past = self._past
+            self.begin(*self._model)
+            for each in (*past, data):
+                self._load(each)
+                self._invoke(each)
+            self._past = past
+        self._past.append(data)
         return self._results(data)
 
     # How it is proved ----------------------------------------------------------------------
@@ -148,7 +165,7 @@ class Conversation:
                 self.invokes = wanted
                 return
             if status.invokes != self.invokes:
-                raise DeviceError(
+                raise _Moved(
                     "the device was told to invoke once and did so %d times: its state is no "
                     "longer known" % (status.invokes - self.invokes)
                 )
@@ -158,11 +175,14 @@ class Conversation:
 
     def _results(self, data: bytes) -> Tuple[bytes, int]:
         """The outputs of the last invoke, read until every byte is proved."""
-        assert self.hello is not None
         problem = ""
+        heard: List[Line] = []
         for _ in range(TRIES):
             answer = self._tagged("lstm results", "")
-            found: Union[Tuple[Result, bytes], str] = assembled(answer.lines)
+            # What one reading lost another may have brought: the answer is the same until the
+            # next invoke, and each line is proved by itself.
+            heard += [each._replace(tag="") for each in answer.lines]
+            found: Union[Tuple[Result, bytes], str] = assembled(tuple(dict.fromkeys(heard)))
             if isinstance(found, str):
                 problem = found + ("; " + answer.errors[-1] if answer.errors else "")
                 self._settle()
@@ -315,13 +335,12 @@ def assembled(lines: Tuple[Line, ...]) -> Union[Tuple[Result, bytes], str]:
     try:
         head = Result.of(heads[0])
         size, checksum = ends[0].fields
+        parts = [each.fields for each in lines if each.kind == "out"]
         content = b""
-        for each in lines:
-            if each.kind == "out":
-                offset, data = each.fields
-                if protocol.number(offset) != len(content):
-                    return "a line in the middle is missing"
-                content += bytes.fromhex(data)
+        for offset, data in sorted(parts, key=lambda part: protocol.number(part[0])):
+            if protocol.number(offset) != len(content):
+                return "a line in the middle is missing"
+            content += bytes.fromhex(data)
         if len(content) != head.size or protocol.number(size) != head.size:
             return "%d of %d bytes came" % (len(content), head.size)
     except (ValueError, TypeError) as error:
