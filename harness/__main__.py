@@ -12,6 +12,7 @@ COMMANDS = (
     ("report", "harness.report.command", "merge or compare stored reports, or write their page"),
     ("matrix", "harness.report.support_matrix", "write or check the README's support matrix"),
     ("pad-lstm", "harness.flatbuffer.lstm_padding", "pad the LSTMs of an old flatbuffer"),
+    ("repair", "harness.repair.command", "write a model that comes out wrong as one that does not"),
     ("certify", "harness.assurance.certificate.command", "see every check kill its faults"),
     ("fuzz", "harness.assurance.fuzz.command", "put corrupted flatbuffers through everything"),
     ("wire", "harness.assurance.boards.command", "put random faults into a device's wire"),

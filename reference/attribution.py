@@ -47,7 +47,8 @@ def attribute(
     profile, names = a, factors(a, b)
     for name in names:
         profile = with_factor(profile, name, b)
-        path.append(lstm_integer(model, x, profile, initial).outputs)
+        same = name == "other_activation" and model.activation == "tanh"
+        path.append(path[-1] if same else lstm_integer(model, x, profile, initial).outputs)
     differs = path[0] != path[-1]
     by_factor = {
         name: int(np.count_nonzero((path[k] != path[k + 1]) & differs))

@@ -123,19 +123,33 @@ def multiply_double_rounding(x: Int64, by: Multiplier) -> Int64:
 
 
 def multiply_single_rounding(x: Int64, by: Multiplier) -> Int64:
-    """x * by, rounded once, ties towards plus infinity (builds with TFLITE_SINGLE_ROUNDING).
+    """x * by, rounded once, ties towards plus infinity; the result wraps at 32 bits.
 
+    Builds with TFLITE_SINGLE_ROUNDING or CMSIS_NN_USE_SINGLE_ROUNDING.
     Raises ValueError for a shift above 30.
     """
     total = 31 - np.asarray(by.shift, np.int64)
     if np.any(total < 1):
         raise ValueError(f"single rounding has no left shift by {by.shift} bits")
-    return np.asarray((x * by.mantissa + (np.int64(1) << (total - 1))) >> total)
+    return wrap_int32(np.asarray((x * by.mantissa + (np.int64(1) << (total - 1))) >> total))
 
 
 def reduced_mantissa(by: Multiplier) -> Int64:
     """The mantissa in 15 bits, rounded half up and saturated, as used with 64-bit accumulators."""
     return np.minimum((np.asarray(by.mantissa, np.int64) + (1 << 15)) >> 16, 0x7FFF)
+
+
+def multiply_int64_cut(x: Int64, by: Multiplier) -> Int64:
+    """multiply_int64 as CMSIS-NN computes it: cut to 32 bits one bit before the last, then halved.
+
+    arm_nnsupportfunctions.h arm_nn_requantize_s64. The two agree while |x * by| < 2**30.
+    Raises ValueError when the shift is 15 or more, which the kernel does not define.
+    """
+    bits = 14 - np.asarray(by.shift, np.int64)
+    if np.any(bits < 0):
+        raise ValueError(f"the 64-bit multiplier has no left shift by {by.shift} bits")
+    doubled = wrap_int32(np.asarray((x * reduced_mantissa(by)) >> bits))
+    return wrap_int32(doubled + 1) >> 1
 
 
 def multiply_int64(x: Int64, by: Multiplier) -> Int64:

@@ -17,6 +17,8 @@ from reference.arithmetic.fixed_point import (
     Multiplier,
     multiply_double_rounding,
     multiply_int64,
+    multiply_int64_cut,
+    multiply_single_rounding,
     quantised_multiplier,
     rounding_right_shift,
     saturate,
@@ -40,6 +42,9 @@ __all__ = ["lstm_integer", "tanh_is_skipped"]
 #: cost is that of calling NumPy, but no more than stays in a processor's cache.
 _CHUNK_NUMBERS = 4096
 
+#: Columns that a Helium kernel accumulates in 32 bits (CMSIS-NN MAX_COL_COUNT).
+_HELIUM_COLUMNS = 512
+
 
 def lstm_integer(
     model: IntegerLstm,
@@ -62,6 +67,8 @@ def lstm_integer(
             f"got {x.dtype} {x.shape}"
         )
     prepared = prepare(model, profile)
+    if profile.cell_shift == "in_place" and model.time_major and x.shape[1] > 1:
+        raise ValueError(f"{profile.name} reads past its biases: time-major and batch {x.shape[1]}")
     steps = x if model.time_major else x.swapaxes(0, 1)
     time, batch, _ = steps.shape
     hidden, cell = _initial_state(model, batch, initial)
@@ -69,9 +76,10 @@ def lstm_integer(
     kept: list[LstmStep] = []
     chunk = max(1, _CHUNK_NUMBERS // max(1, batch * model.units))
     for start in range(0, time, chunk):
-        from_input = _input_arguments(model, prepared, steps[start : start + chunk])
+        from_input = _input_arguments(model, profile, prepared, steps[start : start + chunk])
         for t, arguments in enumerate(from_input, start):
-            step = _step(model, profile, prepared, arguments, hidden, cell)
+            at_rest = t == 0 and initial is None and profile.first_recurrent == "left_out"
+            step = _step(model, profile, prepared, arguments, None if at_rest else hidden, cell)
             outputs[t] = hidden = step.hidden
             cell = step.cell
             if keep_steps:
@@ -86,62 +94,103 @@ def _step(
     profile: Profile,
     prepared: Prepared,
     from_input: Int64,
-    hidden: Int64,
+    hidden: Int64 | None,
     cell: Int64,
 ) -> LstmStep:
-    """One step; from_input [gates, batch, units], hidden [batch, outputs], cell [batch, units]."""
-    centred = hidden - model.output_state_zero_point
-    accumulators = _matmul(centred, prepared.recurrent_kernel)
-    recurrent = _rescale(model, accumulators, prepared.recurrent_multiplier)
-    if profile.recurrent_product == "saturated":
-        recurrent = saturate(recurrent, "int16")
-    *i_argument, f_argument, c_argument, o_argument = saturate(from_input + recurrent, "int16")
+    """One step; from_input [gates, batch, units], hidden [batch, outputs], cell [batch, units].
+    hidden None: there is none, and the recurrent product is left out."""
+    arguments = from_input
+    if hidden is not None:
+        recurrent = _recurrent_arguments(model, profile, prepared, hidden)
+        if profile.recurrent_product == "saturated":
+            recurrent = saturate(recurrent, "int16")
+        arguments = saturate(wrap_int32(from_input + recurrent), "int16")
+    *i_argument, f_argument, c_argument, o_argument = arguments
 
     f = _look_up(prepared.sigmoid, _peep(f_argument, prepared.peephole[1], cell))
     if i_argument:
         i = _look_up(prepared.sigmoid, _peep(i_argument[0], prepared.peephole[0], cell))
     else:
         i = 2**15 - 1 - f
-    candidate = _look_up(prepared.tanh, c_argument)
+    candidate = _look_up(prepared.candidate, c_argument)
 
     cell = _new_cell(model, profile, f * cell, i * candidate)
     if prepared.cell_clip is not None:
         cell = np.clip(cell, -prepared.cell_clip, prepared.cell_clip)
+    if prepared.cell_shift:
+        cell = cell >> prepared.cell_shift
 
     o = _look_up(prepared.sigmoid, _peep(o_argument, prepared.peephole[3], cell))
     squashed = i if prepared.cell_tanh is None else _look_up(prepared.cell_tanh, cell)
-    rescaled = multiply_double_rounding(o * squashed, prepared.hidden_multiplier)
+    rescaled = _multiply(profile, o * squashed, prepared.hidden_multiplier)
     _, zero_point = hidden_quantisation(model, profile)
     hidden = saturate(rescaled + zero_point, model.activation_dtype)
     hidden = hidden if model.projection is None else _project(model, profile, hidden)
     return LstmStep(i, f, candidate, o, cell, hidden)
 
 
-def _input_arguments(model: IntegerLstm, prepared: Prepared, x: NDArray[Any]) -> Int64:
+def _input_arguments(
+    model: IntegerLstm, profile: Profile, prepared: Prepared, x: NDArray[Any]
+) -> Int64:
     """The input's share of every gate's argument, int16 range, [time, gates, batch, units].
 
     x: [time, batch, features]; no step's share depends on another step."""
     time, batch, features = x.shape
-    centred = x.reshape(time * batch, features).astype(np.int64) - model.input_zero_point
-    accumulators = _matmul(centred, prepared.input_kernel) + prepared.bias
-    if model.activation_dtype == "int8":
-        accumulators = wrap_int32(accumulators)
-    rescaled = saturate(_rescale(model, accumulators, prepared.input_multiplier), "int16")
-    return rescaled.reshape(len(rescaled), time, batch, -1).swapaxes(0, 1)
+    accumulators = _accumulate(
+        model,
+        profile,
+        x.reshape(time * batch, features).astype(np.int64),
+        model.input_zero_point,
+        prepared.input_kernel,
+        prepared.bias,
+    )
+    rescaled = _rescale(model, profile, accumulators, prepared.input_multiplier)
+    limited = saturate(rescaled, "int16")
+    return limited.reshape(len(limited), time, batch, -1).swapaxes(0, 1)
+
+
+def _recurrent_arguments(
+    model: IntegerLstm, profile: Profile, prepared: Prepared, hidden: Int64
+) -> Int64:
+    """The hidden state's share of every gate's argument, [gates, batch, units], not saturated."""
+    zero_point = model.output_state_zero_point
+    accumulators = _accumulate(model, profile, hidden, zero_point, prepared.recurrent_kernel)
+    return _rescale(model, profile, accumulators, prepared.recurrent_multiplier)
+
+
+def _accumulate(
+    model: IntegerLstm,
+    profile: Profile,
+    x: Int64,
+    zero_point: int,
+    kernel: NDArray[np.float64],
+    bias: Int64 | int = 0,
+) -> Int64:
+    """kernel (x - zero point) + bias, [gates, rows, units]. Kernels that add a bias with the zero
+    point's share in it get the same number, as far as it fits."""
+    if profile.accumulator == "helium" and model.activation_dtype == "int16":
+        sums = np.asarray(kernel.sum(axis=1, keepdims=True), np.int64)
+        first = _matmul(x[:, :_HELIUM_COLUMNS], kernel[:, :_HELIUM_COLUMNS])
+        rest = _matmul(x[:, _HELIUM_COLUMNS:], kernel[:, _HELIUM_COLUMNS:])
+        return wrap_int32(first + bias - zero_point * sums) + rest
+    accumulators = _matmul(x - zero_point, kernel) + bias
+    return wrap_int32(accumulators) if model.activation_dtype == "int8" else accumulators
 
 
 def _new_cell(model: IntegerLstm, profile: Profile, kept: Int64, added: Int64) -> Int64:
     """f*c + i*g from the two products, saturated to int16."""
-    log2 = model.cell_scale_log2
+    narrow = profile.input_times_candidate == "int16"
     if profile.cell_update == "shift":
         kept = rounding_right_shift(kept, 15).astype(np.int16).astype(np.int64)
-        added = rounding_right_shift(added, 30 + log2).astype(np.int16).astype(np.int64)
+        added = rounding_right_shift(added, 30 + model.cell_scale_log2)
+        added = added.astype(np.int16).astype(np.int64) if narrow else added
     else:
         scale = float(np.float32(model.cell_scale))
         kept_by = quantised_multiplier(2.0**-15 * scale / scale)
         added_by = quantised_multiplier(2.0**-30 / scale)
-        kept = saturate(multiply_double_rounding(kept, kept_by), "int16")
-        added = saturate(multiply_double_rounding(added, added_by), "int16")
+        kept = saturate(_multiply(profile, kept, kept_by), "int16")
+        added = _multiply(profile, added, added_by)
+        added = saturate(added, "int16") if narrow else added
     return saturate(kept + added, "int16")
 
 
@@ -190,12 +239,23 @@ def _matmul(x: Int64, kernel: NDArray[np.float64]) -> Int64:
     return product
 
 
-def _rescale(model: IntegerLstm, accumulators: Int64, multiplier: Multiplier) -> Int64:
+def _rescale(
+    model: IntegerLstm, profile: Profile, accumulators: Int64, multiplier: Multiplier
+) -> Int64:
     """Accumulators to Q3.12: 32-bit for int8 activations, 64-bit for int16. Only a bias can
     push a 32-bit accumulator over its limit, under 2**16 columns."""
-    if model.activation_dtype == "int16":
-        return multiply_int64(accumulators, multiplier)
-    return multiply_double_rounding(accumulators, multiplier)
+    if model.activation_dtype == "int8":
+        return _multiply(profile, accumulators, multiplier)
+    if profile.half_bit == "int32":
+        return multiply_int64_cut(accumulators, multiplier)
+    return multiply_int64(accumulators, multiplier)
+
+
+def _multiply(profile: Profile, x: Int64, by: Multiplier) -> Int64:
+    """A 32-bit rescaling."""
+    if profile.rounding == "single":
+        return multiply_single_rounding(x, by)
+    return multiply_double_rounding(x, by)
 
 
 def _look_up(table: Int64, x: Int64) -> Int64:

@@ -1,18 +1,19 @@
 """Compute what the integer kernels compute once: multipliers, tables, limits.
 
 Sources: lstm.cc PopulateQuantizedLstmParams8x8_16 (TFLite 2.15.1) and lstm_eval_common.cc
-(TensorFlow Lite Micro); reference.lstm.profiles names each difference.
+(TensorFlow Lite Micro, and CMSIS-NN behind it); reference.lstm.profiles names each difference.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reference.arithmetic.activations import (
     GEMMLOWP_TANH_BITS,
+    Int16,
     Int64,
     gemmlowp_logistic,
     gemmlowp_tanh,
@@ -42,17 +43,19 @@ class Prepared(NamedTuple):
     hidden_multiplier: Multiplier
     peephole: tuple[tuple[Int64, Multiplier] | None, ...]
     sigmoid: Int64
-    tanh: Int64
+    candidate: Int64
     cell_tanh: Int64 | None
+    cell_shift: int
     cell_clip: int | None
 
 
 def prepare(model: IntegerLstm, profile: Profile) -> Prepared:
-    if profile.cell_activation == "gemmlowp" and model.cell_scale_log2 > -9:
+    if profile.cell_update == "shift" and model.cell_scale_log2 > -9:
         raise ValueError(f"{profile.name} refuses cell scale {model.cell_scale}, above 2**-9")
     log2 = model.cell_scale_log2
     if profile.cell_activation == "table":
-        cell_tanh: Int64 | None = tabulated(table_tanh, *table_tanh_scaling(log2))
+        shifted = max(log2, -12) if profile.cell_shift == "in_place" else log2
+        cell_tanh: Int64 | None = tabulated(table_tanh, *table_tanh_scaling(shifted))
     else:
         cell_tanh = None if tanh_is_skipped(model, profile) else tabulated(gemmlowp_tanh, 15 + log2)
     table = profile.gate_activation == "table"
@@ -68,10 +71,25 @@ def prepare(model: IntegerLstm, profile: Profile) -> Prepared:
         hidden_multiplier=_hidden_multiplier(model, profile),
         peephole=_prepare_peephole(model),
         sigmoid=tabulated(table_logistic) if table else tabulated(gemmlowp_logistic),
-        tanh=tabulated(table_tanh, 3, 0) if table else tabulated(gemmlowp_tanh, 3),
+        candidate=_candidate(model, profile),
         cell_tanh=cell_tanh,
+        cell_shift=max(-12 - log2, 0) if profile.cell_shift == "in_place" else 0,
         cell_clip=_cell_clip(model, profile),
     )
+
+
+def _candidate(model: IntegerLstm, profile: Profile) -> Int64:
+    """The candidate for every argument, by the table's index: its fused activation."""
+    table = profile.gate_activation == "table"
+    if model.activation == "tanh" or profile.other_activation == "tanh":
+        return tabulated(table_tanh, 3, 0) if table else tabulated(gemmlowp_tanh, 3)
+    if profile.other_activation == "sigmoid":
+        return tabulated(table_logistic) if table else tabulated(gemmlowp_logistic)
+    return tabulated(_argument)
+
+
+def _argument(x: Int16) -> Int16:
+    return x
 
 
 def tanh_is_skipped(model: IntegerLstm, profile: Profile) -> bool:
@@ -137,15 +155,19 @@ def _prepare_peephole(model: IntegerLstm) -> tuple[tuple[Int64, Multiplier] | No
 
 def _cell_clip(model: IntegerLstm, profile: Profile) -> int | None:
     """The clip in steps of the cell state, truncated; None for no clip."""
-    if model.cell_clip <= 0:
+    if model.cell_clip <= 0 or profile.cell_clip == "ignored":
         return None
-    steps = truncated_steps(model.cell_clip, model.cell_scale, 2**15 - 1)
+    precision = np.float32 if profile.clip_quotient == "float32" else np.float64
+    steps = truncated_steps(model.cell_clip, model.cell_scale, 2**15 - 1, precision)
     return None if steps == 0 and profile.vanishing_cell_clip == "ignored" else steps
 
 
-def truncated_steps(limit: float, scale: float, most: int) -> int:
-    """A clip in quantisation steps: divided in float, cut off, never rounded."""
-    return min(int(np.float32(limit) / np.float32(scale)), most)
+def truncated_steps(
+    limit: float, scale: float, most: int, precision: type[np.floating[Any]] = np.float32
+) -> int:
+    """A clip in quantisation steps: two float32 values divided, cut off, never rounded."""
+    quotient = precision(np.float32(limit)) / precision(np.float32(scale))
+    return int(min(quotient, precision(most)))
 
 
 def float32_quotient(a: float, b: float, divisor: float) -> float:

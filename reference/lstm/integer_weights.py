@@ -33,6 +33,7 @@ class IntegerLstm:
     peephole [units]: int16, for i, f and o. projection [outputs, units]: int8;
     projection_bias [outputs]: int32.
     cell_clip, projection_clip: in real units; 0 means none.
+    activation: the fused one, of the candidate; kernels differ in what they make of any but tanh.
 
     Scales are float32 values. Raises ValueError for wrong shapes or dtypes.
     """
@@ -60,6 +61,7 @@ class IntegerLstm:
     projection_clip: float = 0.0
     output_scale: float = field(default=0.0)
     output_zero_point: int = 0
+    activation: str = "tanh"
 
     def __post_init__(self) -> None:
         units, features = self.input_kernel.f.shape
