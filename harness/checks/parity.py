@@ -93,7 +93,7 @@ def _of_known_kernels(
         found = StepResult(Phase.COMPARE, Outcome.DIVERGED, str(told))
         return Measured(found, values=told.values, seconds=seconds)
     measured = measure_parity(replace(case, runtime=RUNTIMES["tflm"]), session)
-    rule = f"the bits of {' and of '.join(told.kernels)}; {measured.budget_rule}"
+    rule = f"the bits of {', '.join(told.kernels)}; {measured.budget_rule}"
     return replace(measured, seconds=seconds, budget_rule=rule, locate=None)
 
 

@@ -40,7 +40,7 @@ class Answers:
 
 @dataclass(frozen=True, eq=False)
 class Kernels:
-    """Kernels that are known, by name, with what they answer if they carry the state."""
+    """Kernels that are known, by name, with what they answer, each with its own kind of state."""
 
     name: str
     answers: Answers
@@ -83,7 +83,7 @@ class Told:
                 if self.swapped
                 else ""
             )
-        whose = " and of ".join(self.kernels)
+        whose = _listed(self.kernels)
         how = {
             "carried": " with the state carried from invoke to invoke",
             "cleared": " with the state cleared at each invoke",
@@ -99,7 +99,10 @@ class Told:
 
 
 def tell(device: Answers, known: Sequence[Kernels]) -> Told:
-    """Hold a device's answers to those of known kernels. Raises ValueError where shapes differ."""
+    """Hold a device's answers to those of known kernels, of which the first carry the state.
+
+    Raises ValueError where shapes differ.
+    """
     values = sum(array.size for array in device.isolated)
     streamed = sum(array.size for array in device.streamed)
     ranked = sorted(known, key=lambda k: _different(device.isolated, k.answers.isolated))
@@ -119,23 +122,31 @@ def tell(device: Answers, known: Sequence[Kernels]) -> Told:
             swapped=_different(tuple(map(_swapped, device.isolated)), wanted) == 0,
         )
     # Kernels that differ elsewhere may agree here; those count whose stream is the device's too.
-    carried = [k for k in exact if _different(device.streamed, k.answers.streamed) == 0]
-    cleared = [k for k in exact if _different(device.streamed, k.answers.cleared) == 0]
-    names = tuple(k.name for k in carried or cleared or exact)
-    lost = _different(device.streamed, exact[0].answers.streamed)
-    state: State = "carried" if carried else "cleared" if cleared else "unknown"
-    if carried and cleared:
+    alike = [k for k in exact if _different(device.streamed, k.answers.streamed) == 0]
+    moving = [k for k in exact if _different(k.answers.streamed, k.answers.cleared)]
+    carrying = (moving or list(known))[0].answers
+    lost = _different(device.streamed, carrying.streamed)
+    state, first = _own_state(device), ""
+    if state == "cleared" and _different(carrying.streamed, carrying.cleared) == 0:
         state = "none"
-    first = ""
-    if state == "unknown":
-        first = _first(device.streamed, exact[0].answers.streamed, "invoke")
+    elif state == "unknown" and alike:
+        state = "carried"
+    elif state == "unknown":
+        first = _first(device.streamed, carrying.streamed, "invoke")
         first = f"{lost:,} of {streamed:,} are not carried, first {first}"
+    names = tuple(k.name for k in alike or exact)
     return Told(names, exact[0].name, state, values, streamed, 0, 0.0, first, lost)
 
 
 def _own_state(device: Answers) -> State:
     """Whether the stream is what the device gives to each of its samples by itself."""
     return "cleared" if _different(device.streamed, device.cleared) == 0 else "unknown"
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    return f"{', '.join(names[:-1])} and {names[-1]}, which agree here"
 
 
 def _different(got: Arrays, want: Arrays) -> int:

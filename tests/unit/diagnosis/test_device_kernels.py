@@ -51,6 +51,13 @@ def test_a_cleared_state_is_told_with_what_is_lost() -> None:
     assert "with the state cleared at each invoke, to the bit" in str(told)
 
 
+def test_kernels_that_clear_the_state_are_named_before_others_of_the_same_bits() -> None:
+    clearing = replace(REFERENCE.answers, streamed=REFERENCE.answers.cleared)
+    told = tell(clearing, [REFERENCE, Kernels("clears", clearing)])
+    assert (told.kernels, told.state) == (("clears",), "cleared")
+    assert told.lost > 250
+
+
 def test_a_model_without_state_has_none() -> None:
     stateless = replace(REFERENCE.answers, streamed=REFERENCE.answers.cleared)
     told = tell(stateless, [Kernels("A", stateless)])
@@ -85,7 +92,7 @@ def test_swapped_bytes_are_named(dtype: str) -> None:
 def test_kernels_that_agree_here_are_all_named() -> None:
     told = tell(REFERENCE.answers, [REFERENCE, replace(REFERENCE, name="C")])
     assert told.kernels == ("A", "C")
-    assert "those of A and of C" in str(told)
+    assert "those of A and C, which agree here" in str(told)
 
 
 def test_kernels_alike_from_rest_are_told_apart_by_the_stream() -> None:

@@ -99,7 +99,7 @@ def test_an_input_of_another_length_does_not_reach_the_device(size: int) -> None
     talk, hooks = _talk()
     talk.greet()
     talk.begin(len(hooks.model), crc(hooks.model))
-    with pytest.raises(DeviceError, match=r"The inputs have 40 bytes|does not reach|No input is loaded"):
+    with pytest.raises(DeviceError, match=r"inputs have 40 bytes|not reach|No input is loaded"):
         talk.infer(bytes(size))
 
 
