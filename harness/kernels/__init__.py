@@ -1,0 +1,1 @@
+"""Predict what device kernels will answer, and hold models to it."""
