@@ -8,7 +8,7 @@ how to flash the agent, are in docs/device.md.
 
 from __future__ import annotations
 
-from harness.checks.board import measure_board
+from harness.device.board import measure_board
 from harness.pipeline.cases import Case
 from harness.pipeline.selection import Selection
 from harness.pipeline.suite import Suite, Verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from fixtures.outcomes import Outcome, Phase, StepResult
@@ -15,13 +15,13 @@ from harness.comparison.budgets import Expectation
 from harness.comparison.compare import Allowed, compare
 from harness.comparison.histogram import histogram
 from harness.diagnosis import causes
-from harness.diagnosis.device_kernels import REFERENCE, Answers, Kernels, tell
-from harness.diagnosis.explain import explain_without_keras, explained
+from harness.diagnosis.explain import agrees, explain_without_keras, explained
 from harness.flatbuffer.tensor_codec import (
     affine_of,
     from_runtime,
     largest_in_steps,
     saturated_shares,
+    to_runtime,
 )
 from harness.pipeline.artifacts import CaseArtifacts, tflite_answer
 from harness.pipeline.cases import Case, Measured
@@ -52,9 +52,7 @@ def measure_parity(case: Case, session: Session) -> Measured:
     outputs = from_runtime(*how)
     known = len(expected.outputs) == len(outputs)
     saturated = saturated_shares(*how, expected.outputs) if known else []
-    if expected.missing and case.runtime.transport:
-        measured = _of_known_kernels(case, session, artifacts, run.outputs, seconds)
-    elif expected.missing and case.runtime.name in artifacts.rest:
+    if expected.missing and case.runtime.name in artifacts.rest:
         measured = replace(
             explain_without_keras(case, artifacts, expected, outputs, saturated), seconds=seconds
         )
@@ -68,39 +66,42 @@ def measure_parity(case: Case, session: Session) -> Measured:
     if known:
         lsb = largest_in_steps(*how[:2], outputs, expected.outputs)
         measured = _in_steps(measured, lsb)
-    locate = partial(_first_divergence, case, session)
-    return replace(explained(case, artifacts, measured), locate=locate)
-
-
-def _of_known_kernels(
-    case: Case,
-    session: Session,
-    artifacts: CaseArtifacts,
-    outputs: tuple[Any, ...],
-    seconds: dict[str, float],
-) -> Measured:
-    """A device that no budget holds: its answer must be that of known kernels, to the bit, and is
-    then as right as theirs is."""
-    host = artifacts.runs["tflm"]
-    if host.result is not None:
-        message = f"there are no known kernels' bits to hold it to: {host.result}"
-        return Measured(StepResult(Phase.COMPARE, Outcome.REFUSED, message), seconds=seconds)
-    try:
-        told = tell(Answers(outputs), [Kernels(REFERENCE, Answers(host.outputs))])
-    except ValueError as error:
-        return Measured(StepResult(Phase.COMPARE, Outcome.DIVERGED, str(error)), seconds=seconds)
-    if not told.exact:
-        found = StepResult(Phase.COMPARE, Outcome.DIVERGED, str(told))
-        return Measured(found, values=told.values, seconds=seconds)
-    measured = measure_parity(replace(case, runtime=RUNTIMES["tflm"]), session)
-    rule = f"the bits of {', '.join(told.kernels)}; {measured.budget_rule}"
-    return replace(measured, seconds=seconds, budget_rule=rule, locate=None)
+    locate = cache(partial(_first_divergence, case, session))
+    told = explained(case, artifacts, measured, locate, partial(_second_opinion, case, session))
+    return replace(told, locate=locate)
 
 
 def _first_divergence(case: Case, session: Session) -> dict[str, Any] | None:
     """Where the answer of a case that diverged leaves the model's, for the report."""
     with session.account.time("divergence"):
         return causes.divergence(case, session.artifacts(case), session.operators, limits.INVOKE)
+
+
+def _second_opinion(case: Case, session: Session) -> dict[str, bool]:
+    """Whether a runtime of another family, which no case asked for, answers rightly: by family,
+    empty where it does not run the file. What is said of a file has to hold for both."""
+    assert case.runtime is not None
+    name = "tflm" if case.runtime.adapter.kernels == "tflite" else "tflite"
+    artifacts = session.artifacts(case)
+    structure, data = artifacts.conversion.structure, artifacts.conversion.data
+    if structure is None or data is None or artifacts.expected is None or name in artifacts.runs:
+        return {}
+    samples = to_runtime(
+        structure, list(artifacts.stimulus), artifacts.stimulus, case.subject.kind == "tflite"
+    )
+    with session.account.time("divergence"):
+        run = session.operators.run(
+            RUNTIMES[name],
+            data.tobytes(),
+            samples,
+            outputs=len(structure.outputs),
+            resize=name == "tflite",
+        )
+    if run.result is not None:
+        return {}
+    outputs = from_runtime(structure, artifacts.conversion.output_names, run.outputs)
+    verdict = agrees(artifacts.expected, outputs)
+    return {} if verdict is None else {RUNTIMES[name].adapter.kernels: verdict}
 
 
 def _keras_parity(case: Case, session: Session, artifacts: CaseArtifacts) -> Measured:

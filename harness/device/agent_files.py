@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.checks.board import stream_order
 from harness.device.op_resolver import resolver_lines
+from harness.device.stream_order import stream_order
 from harness.flatbuffer.structure import Structure, Tensor
 from harness.workers.remote.board import protocol
 

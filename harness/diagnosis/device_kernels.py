@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Arrays = tuple[Array, ...]
-#: Whose bits TFLite Micro's interpreter gives on the host.
-REFERENCE = "TensorFlow Lite Micro's reference kernels"
+#: Whose bits the host gives: a name of reference.lstm.device_profiles.
+REFERENCE = "tflm-reference"
 State = Literal["carried", "cleared", "none", "unknown"]
 
 
@@ -106,7 +106,7 @@ def tell(device: Answers, known: Sequence[Kernels]) -> Told:
     values = sum(array.size for array in device.isolated)
     streamed = sum(array.size for array in device.streamed)
     ranked = sorted(known, key=lambda k: _different(device.isolated, k.answers.isolated))
-    nearest = ranked[0]
+    nearest, carrying = ranked[0], known[0].answers
     exact = [k for k in ranked if _different(device.isolated, k.answers.isolated) == 0]
     if not exact:
         wanted = nearest.answers.isolated
@@ -119,12 +119,13 @@ def tell(device: Answers, known: Sequence[Kernels]) -> Told:
             _different(device.isolated, wanted),
             _largest(device.isolated, wanted),
             _first(device.isolated, wanted, "sample"),
+            _different(device.streamed, carrying.streamed),
             swapped=_different(tuple(map(_swapped, device.isolated)), wanted) == 0,
         )
     # Kernels that differ elsewhere may agree here; those count whose stream is the device's too.
     alike = [k for k in exact if _different(device.streamed, k.answers.streamed) == 0]
     moving = [k for k in exact if _different(k.answers.streamed, k.answers.cleared)]
-    carrying = (moving or list(known))[0].answers
+    carrying = (moving or list(known))[0].answers  # of the same bits, if one is there
     lost = _different(device.streamed, carrying.streamed)
     state, first = _own_state(device), ""
     if state == "cleared" and _different(carrying.streamed, carrying.cleared) == 0:
@@ -146,7 +147,7 @@ def _own_state(device: Answers) -> State:
 def _listed(names: Sequence[str]) -> str:
     if len(names) == 1:
         return names[0]
-    return f"{', '.join(names[:-1])} and {names[-1]}, which agree here"
+    return f"{', '.join(names[:-1])} and {names[-1]} (which agree here)"
 
 
 def _different(got: Arrays, want: Arrays) -> int:

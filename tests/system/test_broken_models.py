@@ -21,36 +21,36 @@ from tests.support.runs import run_suites
 #: file -> blame, a part of the cause, where it starts (empty: parity alone need not see it)
 FAULTS = {
     "float32-one_weight": (
-        "converter",
+        "file",
         "the recurrent kernel of the forget gate of LSTM operator 0 (layer 'first') differs in 1 "
         "of 36 values",
         "inside LSTM operator 0 (layer 'first') it starts at step 1 in the forget gate of unit",
     ),
     "float32-one_scale": (
-        "converter",
+        "file",
         "the input kernel of the cell gate of LSTM operator 1 (layer 'second') is 2 times the "
         "layer's: its scale is wrong",
         "inside LSTM operator 1 (layer 'second') it starts at step 0 in the candidate of unit",
     ),
     "int8-one_scale": (
-        "converter",
+        "file",
         "(layer 'second') is 1.999 times the layer's: its scale is wrong",
         "inside LSTM operator 1 (layer 'second') it starts at step 0 in the candidate of unit",
     ),
     "float32-transposed": (
-        "converter",
+        "file",
         "the recurrent kernel of the forget gate of LSTM operator 1 (layer 'second') is the "
         "layer's, transposed",
         "inside LSTM operator 1 (layer 'second') it starts at step 1 in the forget gate of unit",
     ),
     "float32-another_activation": (
-        "converter",
+        "file",
         "the activation behind FULLY_CONNECTED operator 3 (layer 'head') is LOGISTIC, the model's "
         "is TANH",
         "of layer 'head' (FULLY_CONNECTED) is the first beyond its budget",
     ),
     "int8-another_activation": (
-        "converter",
+        "file",
         "(layer 'head') is LOGISTIC, the model's is TANH",
         "of layer 'head' (FULLY_CONNECTED) is the first beyond its budget",
     ),

@@ -92,7 +92,7 @@ def test_swapped_bytes_are_named(dtype: str) -> None:
 def test_kernels_that_agree_here_are_all_named() -> None:
     told = tell(REFERENCE.answers, [REFERENCE, replace(REFERENCE, name="C")])
     assert told.kernels == ("A", "C")
-    assert "those of A and C, which agree here" in str(told)
+    assert "those of A and C (which agree here)" in str(told)
 
 
 def test_kernels_alike_from_rest_are_told_apart_by_the_stream() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,15 @@ def test_keras_has_no_operators() -> None:
     assert explained(case, artifacts, AGREED).operators == ()
     found = explained(case, artifacts, DIVERGED)
     assert found.blame is not None
-    assert found.blame["leg"] == "Keras"
+    alone = explained(case, replace(artifacts, runs={}), DIVERGED)
+    assert alone.blame is not None
+    assert alone.blame["leg"] == "undecided"  # nobody else's answer is there
+    assert artifacts.expected is not None
+    wrong = KerasRun(agreed(Phase.INVOKE), tuple(y + 1 for y in artifacts.expected.outputs))
+    both = replace(artifacts, keras=wrong, expected_of_keras=artifacts.expected)
+    found = explained(case, both, DIVERGED)
+    assert found.blame is not None
+    assert found.blame["leg"] == "Keras"  # the runtimes give what it does not
 
 
 def test_factors_are_told_of_tflite_micro_alone() -> None:
@@ -173,7 +182,7 @@ def test_a_kernel_that_is_alone_with_its_answer(runtime: str, leg: str, form: An
     )
     assert _leg(case, artifacts).startswith(leg)
     alone = replace(artifacts, runs={runtime: artifacts.runs[runtime]})
-    unknown = "recipe" if form == "int8" else "converter" if runtime == "tflm" else leg
+    unknown = "recipe" if form == "int8" else "undecided"
     assert _leg(case, alone) == unknown
 
 
@@ -212,16 +221,21 @@ def test_a_runtime_that_gave_nothing_is_no_evidence() -> None:
     artifacts = replace(artifacts, built=None, runs={**artifacts.runs, "tflm": failed})
     found = explained(case, artifacts, DIVERGED)
     assert found.blame is not None
-    assert "no other runtime runs the file" in found.blame["reason"]
+    assert found.blame["leg"] == "undecided"
+    assert "Keras" not in found.blame["reason"]
 
 
-def test_keras_against_the_oracle_is_the_harness() -> None:
+def test_keras_and_a_runtime_against_the_oracle_are_the_harness() -> None:
+    """Whatever Keras says: a runtime that contradicts it too is no evidence against the oracle."""
     case, artifacts = case_of(MODEL, content=breaking.one_scale)
     assert artifacts.expected is not None
-    answers = artifacts.expected.outputs
+    assert artifacts.conversion.structure is not None
+    answers, run = artifacts.expected.outputs, artifacts.runs["tflite"]
+    of_the_runtime = tuple(from_runtime(artifacts.conversion.structure, (), run.outputs))
     for outputs, leg in (
         (answers, "converter"),
-        (tuple(y + 1 for y in answers), "harness"),
+        (of_the_runtime, "harness"),
+        (tuple(y + 1 for y in answers), "converter"),
     ):
         keras = KerasRun(agreed(Phase.BUILD), outputs)
         both = replace(artifacts, keras=keras, expected_of_keras=artifacts.expected)
@@ -232,24 +246,54 @@ def test_keras_against_the_oracle_is_the_harness() -> None:
         assert _leg(case, replace(both, keras=replace(keras, result=crashed))) == "converter"
 
 
+def test_a_second_opinion_decides_between_the_file_and_the_kernel() -> None:
+    wrong = Runtimes(at(3, lambda y: y / np.float32(2), runtime="tflite"))
+    case, artifacts = case_of(MODEL, "float32", "tflite", wrong, ran=("tflite",))
+    for opinion, leg in (({"tflm": True}, "TFLite kernel"), ({"tflm": False}, "converter")):
+        found = explained(case, artifacts, DIVERGED, second_opinion=partial(dict, opinion))
+        assert found.blame is not None
+        assert found.blame["leg"] == leg
+
+
+def test_a_second_opinion_is_not_asked_where_there_is_one() -> None:
+    def never() -> dict[str, bool]:
+        raise AssertionError("asked")
+
+    case, artifacts = case_of(MODEL, content=breaking.one_scale, ran=("tflite", "tflm"))
+    assert explained(case, artifacts, DIVERGED, second_opinion=never).blame is not None
+
+
 @pytest.mark.parametrize(
-    ("operator", "text"), [("WHILE", "its WHILE loop"), ("VAR_HANDLE", "resource variables")]
+    ("operator", "dtype", "text"),
+    [
+        ("WHILE", "float32", "its WHILE loop"),
+        ("READ_VARIABLE", "float32", "resource variables"),
+        ("READ_VARIABLE", "int64", ""),
+    ],
 )
-def test_what_is_around_the_lstms_is_read_from_the_graph(operator: str, text: str) -> None:
+def test_what_is_around_the_lstms_is_read_from_the_graph(
+    operator: str, dtype: str, text: str
+) -> None:
+    """The seeds of a dropout are variables too, and no state."""
     runtime = "tflm" if operator == "WHILE" else "tflite"
     case, artifacts = case_of(MODEL, runtime=runtime)
     assert artifacts.conversion.structure is not None
     described: Any = dict(artifacts.conversion.structure.document)
     main = dict(described["subgraphs"][0])
-    main["operators"] = [*main["operators"], {"name": operator, "inputs": [0], "outputs": []}]
+    read = {**main["tensors"][-1], "name": "read", "dtype": dtype}
+    main["tensors"] = [*main["tensors"], read]
+    more = {"name": operator, "inputs": [0], "outputs": [len(main["tensors"]) - 1]}
+    main["operators"] = [*main["operators"], more]
     changed = replace(artifacts.conversion.structure, document={**described, "subgraphs": [main]})
     loops = replace(artifacts, conversion=replace(artifacts.conversion, structure=changed))
     found = explained(case, loops, DIVERGED)
     assert found.blame is not None
     assert text in found.blame["reason"]
+    for name in ("its WHILE loop", "resource variables"):
+        assert (name in found.blame["reason"]) is (name == text)
     found = explained(case, artifacts, DIVERGED)
     assert found.blame is not None
-    assert text not in found.blame["reason"]
+    assert not text or text not in found.blame["reason"]
 
 
 # A flatbuffer alone -----------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -249,7 +250,7 @@ def test_a_fault_that_is_everywhere_is_measured_by_its_root_mean_square() -> Non
     assert found.first is not None
     assert found.first.budget == budget.rms
     assert found.first.error == pytest.approx(float(off), rel=0.1)
-    once = iter([1e-3, 0.0, 0.0, 0.0])  # in one value of the first sample alone
+    once = chain([1e-3], repeat(0.0))  # in one value of the first sample alone
     found = followed(ONE, runtimes=Runtimes(at(0, lambda y: _place(y, (0, 0, 0), next(once)))))
     assert found.first is not None
     assert found.first.budget == budget.value

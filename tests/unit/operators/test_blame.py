@@ -11,7 +11,8 @@ import pytest
 from fixtures.operators import OPERATORS
 from fixtures.recipes import RECIPES
 from fixtures.runtimes import RUNTIMES
-from harness.diagnosis.blame import blame, scale_fault
+from harness.diagnosis.blame import Evidence, blame
+from harness.diagnosis.operator_evidence import scale_fault
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.flatbuffer.lstm_reader import lstm_operators
 from harness.flatbuffer.operator_extraction import Part
@@ -74,26 +75,23 @@ def test_each_fault_is_blamed_on_its_leg(
     changes: dict[str, Any], mismatches: int, runtime: str, leg: str
 ) -> None:
     part = _part(integer_model(6, **changes))
-    found = blame(
-        RUNTIMES[runtime],
-        RECIPES["int8"],
-        _examined(part, RUNTIMES[runtime], mismatches),
-        True,
-        {},
-    )
+    examined = _examined(part, RUNTIMES[runtime], mismatches)
+    found = blame(Evidence(RUNTIMES[runtime], RECIPES["int8"], examined, True))
     assert found.leg == leg, found
 
 
 def test_keras_the_oracle_the_calibration_and_the_recipe_are_told_apart() -> None:
     tflite, int8 = RUNTIMES["tflite"], RECIPES["int8"]
     nothing = Examined()
-    assert blame(RUNTIMES["keras"], int8, nothing, None, {}).leg == "Keras"
-    assert blame(tflite, int8, nothing, False, {}).leg == "harness"
-    assert blame(tflite, int8, nothing, True, {}).leg == "recipe"
-    assert blame(RUNTIMES["tflm"], int8, nothing, True, {"tflite": True}).leg == "TFLM kernel"
+    keras = Evidence(RUNTIMES["keras"], int8, nothing, False, others={"tflite": True})
+    assert blame(keras).leg == "Keras"
+    assert blame(Evidence(tflite, int8, nothing, False, with_keras=True)).leg == "harness"
+    assert blame(Evidence(tflite, int8, nothing, True)).leg == "recipe"
+    micro = Evidence(RUNTIMES["tflm"], int8, nothing, True, others={"tflite": True})
+    assert blame(micro).leg == "TFLM kernel"
     part = _part(integer_model(7))
     narrow = replace(part, inputs=np.full_like(part.inputs, 127))
-    assert blame(tflite, int8, _examined(narrow, tflite), True, {}).leg == "calibration"
+    assert blame(Evidence(tflite, int8, _examined(narrow, tflite), True)).leg == "calibration"
 
 
 def test_equal_scales_are_no_fault() -> None:

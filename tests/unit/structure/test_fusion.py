@@ -154,6 +154,19 @@ def test_a_loop_that_does_not_show_the_configurations_reason_is_another_model() 
     assert _rules(document, model) == ["not-fused"]
 
 
+def test_a_file_without_weights_says_nothing_of_its_biases() -> None:
+    document = _loop()
+    body = document["subgraphs"][1]
+    body["tensors"][0]["bytes"] = 0
+    (finding,) = fusion_findings(None, Structure(document), RECIPES["float32"])
+    assert "use_bias=False" in finding.message
+    body["tensors"].append(_tensor("kernel", [8, 3]))
+    product = {"name": "FULLY_CONNECTED", "inputs": [0, len(body["tensors"]) - 1], "outputs": [0]}
+    body["operators"].append(product)
+    (finding,) = fusion_findings(None, Structure(document), RECIPES["float32"])
+    assert "use_bias" not in finding.message
+
+
 def test_a_graph_alone_tells_of_a_mask() -> None:
     (finding,) = fusion_findings(None, Structure(_loop("SELECT_V2")), RECIPES["float32"])
     assert "because of a mask" in finding.message

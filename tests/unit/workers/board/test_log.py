@@ -9,8 +9,8 @@ import pytest
 
 from harness.assurance.boards.agent import Agent
 from harness.assurance.boards.noise import Mixer, answer
-from harness.checks.board import STREAM, stream_order
 from harness.device import agent_files
+from harness.device.stream_order import STREAM, stream_order
 from harness.workers.remote.board.log import Log
 from harness.workers.remote.board.protocol import crc
 from harness.workers.remote.board.transport import DeviceError

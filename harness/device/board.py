@@ -12,17 +12,22 @@ from fixtures.outcomes import Outcome, Phase, StepResult
 from fixtures.runtimes import RUNTIMES, Runtime
 from harness.checks.conversion import structure_outcome
 from harness.checks.parity import measure_parity
+from harness.device.stream_order import stream_order
 from harness.diagnosis.device_kernels import REFERENCE, Answers, Kernels, Told, tell
 from harness.execution.interpreters import Interpreters, Run
 from harness.flatbuffer.structure import Structure, quantization_of
 from harness.flatbuffer.tensor_codec import to_runtime
+from harness.kernels.answers import Predictor, Unpredictable
+from harness.laws.applicability import promises_streaming
 from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Case, Measured
 from harness.session.session import Session
+from harness.workers.remote.board import transport
+from reference.lstm.device_profiles import KERNELS
 
 Array = NDArray[Any]
-#: Invokes of a stream: enough for a state to show in every unit.
-STREAM = 16
+#: Profiles whose name says what a device runs, the likeliest first.
+_PROFILES = tuple(each for each in KERNELS.values() if each.known and each.name != REFERENCE)
 _CURE = (
     "feed whole sequences to each invoke; or use kernels that keep the state (the reference LSTM "
     "kernel, or a TFLM that passes the variable tensors to CMSIS-NN); or make the states inputs "
@@ -40,11 +45,6 @@ class StreamRunner:
         self.interpreters.close()
 
 
-def stream_order(samples: int) -> tuple[int, ...]:
-    """Which sample each invoke of a stream has."""
-    return tuple(k % samples for k in range(max(STREAM, min(samples, 2 * STREAM))))
-
-
 def measure_board(case: Case, session: Session) -> Measured:
     """The phases load, invoke and compare of a device, and what its answers say of its kernels."""
     assert case.runtime is not None
@@ -53,9 +53,7 @@ def measure_board(case: Case, session: Session) -> Measured:
     if not outcome.agreed:
         return Measured(outcome)
     conversion, run = artifacts.conversion, artifacts.runs[case.runtime.name]
-    data, structure = conversion.data, conversion.structure
-    assert data is not None
-    assert structure is not None
+    assert conversion.structure is not None
     seconds = {"load": run.load_seconds, "invoke": run.invoke_seconds}
     if run.result is not None:
         return Measured(run.result, seconds=seconds)
@@ -74,12 +72,13 @@ def measure_board(case: Case, session: Session) -> Measured:
     order = stream_order(len(run.outputs[0]))
     device = Answers(run.outputs, streams[case.runtime.name].outputs, order)
     known = [Kernels(REFERENCE, Answers(host.outputs, streams["tflm"].outputs, order))]
+    known += _predicted(case, artifacts, session, order)
     try:
         told = tell(device, known)
     except ValueError as error:
         return Measured(StepResult(Phase.COMPARE, Outcome.DIVERGED, str(error)), seconds=seconds)
     return Measured(
-        _verdict(case, session, structure, told),
+        _verdict(case, session, conversion.structure, told),
         values=told.values + told.streamed,
         seconds=seconds,
         budget_rule="the bits of known kernels, samples alone and in a stream",
@@ -87,12 +86,18 @@ def measure_board(case: Case, session: Session) -> Measured:
     )
 
 
+def _samples(case: Case, artifacts: CaseArtifacts) -> list[Array]:
+    structure = artifacts.conversion.structure
+    assert structure is not None
+    users = case.subject.kind == "tflite"
+    return list(to_runtime(structure, list(artifacts.stimulus), artifacts.stimulus, users))
+
+
 def _streamed(runtime: Runtime, case: Case, artifacts: CaseArtifacts, session: Session) -> Run:
     data, structure = artifacts.conversion.data, artifacts.conversion.structure
     assert data is not None
     assert structure is not None
-    users = case.subject.kind == "tflite"
-    samples = to_runtime(structure, list(artifacts.stimulus), artifacts.stimulus, users)
+    samples = _samples(case, artifacts)
     order = list(stream_order(len(samples[0])))
     chosen = [array[order] for array in samples]
     bounds = session.settings.bounds(case.subject)
@@ -100,36 +105,58 @@ def _streamed(runtime: Runtime, case: Case, artifacts: CaseArtifacts, session: S
     return runner.interpreters.run(runtime, data, structure, chosen, reset=False, bounds=bounds)
 
 
-def promises_streaming(structure: Structure) -> str:
-    """Why a model has to go on at each invoke where the last one ended; empty where it need not."""
-    if "VAR_HANDLE" in structure.operators:
-        return "it is stateful"
-    shape = structure.inputs[0].shape
-    if structure.fused_lstms and len(shape) == 3 and shape[1] == 1:
-        return "it takes one step at a time"
-    return ""
+def _predicted(
+    case: Case, artifacts: CaseArtifacts, session: Session, order: tuple[int, ...]
+) -> list[Kernels]:
+    """What each profile of device kernels gives for an integer LSTM; nothing for other models."""
+    data, structure = artifacts.conversion.data, artifacts.conversion.structure
+    assert data is not None
+    assert structure is not None
+    if not structure.fused_lstms or quantization_of(structure) == "float32":
+        return []
+    samples, content = _samples(case, artifacts), data.tobytes()
+    bounds = session.settings.bounds(case.subject)
+    stream = [array[list(order)] for array in samples]
+    alone = Predictor(content, samples, session.operators, bounds)
+    following = Predictor(content, stream, session.operators, bounds)
+    found = []
+    for kernels in _PROFILES:
+        try:
+            with session.account.time("oracle"):
+                isolated = alone.answer(kernels).outputs
+                streamed = following.answer(kernels, streamed=True).outputs
+        except Unpredictable:
+            continue
+        found.append(Kernels(kernels.name, Answers(isolated, streamed, order)))
+    return found
 
 
 def _verdict(case: Case, session: Session, structure: Structure, told: Told) -> StepResult:
     agreed = StepResult(Phase.COMPARE, Outcome.AGREED, str(told))
-    if not told.exact:
-        # Other arithmetic is no fault where a budget says how far it may go.
-        parity = measure_parity(case, session)
-        judged = parity.result.agreed and parity.budget is not None
-        float_only = quantization_of(structure) == "float32"
-        if judged and (float_only or not told.swapped):
-            return agreed
+    if told.exact:
+        return _of_state(agreed, structure, told)
+    # Other arithmetic is no fault where a budget says how far it may go.
+    parity = measure_parity(case, session)
+    if parity.budget is None or told.swapped:
         return replace(agreed, outcome=Outcome.DIVERGED)
+    if not parity.result.agreed:
+        message = f"{told}\n{parity.result.message}"
+        return replace(agreed, outcome=Outcome.DIVERGED, message=message)
+    return _of_state(agreed, structure, told) if told.state == "cleared" else agreed
+
+
+def _of_state(agreed: StepResult, structure: Structure, told: Told) -> StepResult:
     if told.state == "unknown":
         return replace(agreed, outcome=Outcome.DIVERGED)
-    if told.state == "cleared" and (why := promises_streaming(structure)):
-        share = told.lost / told.streamed
-        message = (
-            f"{told}. The model needs its state from one invoke to the next ({why}): "
-            f"{share:.1%} of a stream's outputs are wrong. Cure: {_CURE}"
-        )
-        return replace(agreed, outcome=Outcome.DIVERGED, message=message)
-    return agreed
+    why = promises_streaming(structure)
+    if told.state != "cleared" or not why:
+        return agreed
+    share = f"{told.lost / told.streamed:.1%} of a stream's outputs are wrong"
+    message = (
+        f"{told}. The model needs its state from one invoke to the next ({why}): {share}. "
+        f"Cure: {_CURE}"
+    )
+    return replace(agreed, outcome=Outcome.DIVERGED, message=message)
 
 
 def _document(runtime: Runtime, run: Run, told: Told, invokes: int) -> dict[str, Any]:
@@ -137,7 +164,7 @@ def _document(runtime: Runtime, run: Run, told: Told, invokes: int) -> dict[str,
     count = len(run.outputs[0])
     micros = 1e6 * run.invoke_seconds / count
     return {
-        "transport": runtime.transport.partition(":")[0],
+        "transport": transport.split(runtime.transport)[0],
         "name": str(run.told.get("name", "")),
         "kernels": list(told.kernels),
         "state": told.state,

@@ -1,0 +1,166 @@
+"""Try what a file could compute instead of its model, and name what gives its answers.
+
+As `predictions` does with a user's own code: every candidate is carried out on the source model,
+and one that gives the runtime's answers within the budget, where the model as it is does not, is
+the explanation. Nothing is said where none does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.comparison.compare import Allowed
+from harness.diagnosis.candidates import Candidate
+from harness.diagnosis.source_model import Source
+from reference.budgets.monte_carlo import SAFETY, Scheme, budgets
+from reference.budgets.precision_schemes import Ranges
+from reference.network import UnsupportedLayer
+
+Array = NDArray[Any]
+#: Samples that sort out most candidates, and those that confirm the rest.
+SCREENED, CONFIRMED = 3, 16
+#: Beyond the budget of the model as it is, a candidate as near as this share of what has to be
+#: explained is held to the budget of its own: a model with larger inputs rounds larger numbers.
+PROMISING = 0.01
+#: How many steps of all samples and inputs one trial may evaluate: longer models take fewer
+#: samples.
+MOST_STEPS = 4096
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the file computes instead, and how well that fits.
+
+    budget_used: of the runtime's answers held to the candidate's. without: the same held to the
+    model as it is.
+    """
+
+    name: str
+    says: str
+    cure: str
+    budget_used: float
+    without: float
+
+    def document(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.says}: the source model changed so gives these answers within "
+            f"{self.budget_used:.2g} of the budget, as it is {_times(self.without)} the budget "
+            f"→ {self.cure}"
+        )
+
+
+def _times(value: float) -> str:
+    return f"{value:.3g} times" if np.isfinite(value) else "beyond"
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """What a runtime answered, and what it is held to.
+
+    outputs: [N, batch, …] each, real numbers. allowed: the budgets of the model as it is. scheme,
+    ranges: how a budget of a candidate's own is derived.
+    """
+
+    outputs: Sequence[Array]
+    allowed: Sequence[Allowed]
+    scheme: Scheme
+    ranges: Ranges | None = None
+
+    def first(self, count: int) -> Answered:
+        return replace(self, outputs=[y[:count] for y in self.outputs])
+
+
+def explain(source: Source, answered: Answered, tried: Iterable[Candidate]) -> Explanation | None:
+    """The candidate that gives the runtime's answers; of several the first that fits about as
+    well as the best. None where none does, or where there is nothing to explain.
+
+    A fit is within the budget and leaves at most a third (1 / SAFETY) of what the model as it is
+    leaves: a sound implementation is one more draw of those that the budget is SAFETY times of.
+    """
+    with np.errstate(all="ignore"):  # a change may leave what a layer is defined for
+        return _explain(*_bounded(source, answered), tried)
+
+
+def _explain(source: Source, answered: Answered, tried: Iterable[Candidate]) -> Explanation | None:
+    if not all(np.isfinite(y).all() for y in answered.outputs):
+        return None
+    few = answered.first(SCREENED)
+    try:
+        without = _used(answered, source.answers())
+        screened = _used(few, source.first(SCREENED).answers())
+    except (UnsupportedLayer, ValueError):
+        return None
+    if without <= 1:
+        return None
+    fits: list[tuple[float, Candidate]] = []
+    for candidate in tried:
+        try:
+            changed = candidate.change(source)
+            used = _used(few, changed.first(SCREENED).answers())
+            if used <= 1 or used <= PROMISING * screened:
+                used = _of_its_own(changed, answered)
+        except (UnsupportedLayer, ValueError, KeyError, IndexError):
+            continue  # a change that this model cannot have
+        if used <= 1 and SAFETY * used <= without:
+            fits.append((used, candidate))
+    if not fits:
+        return None
+    best = min(used for used, _ in fits)
+    used, found = next(fit for fit in fits if fit[0] <= 2 * best + 0.01)
+    return Explanation(found.name, found.says, found.cure, used, without)
+
+
+def _bounded(source: Source, answered: Answered) -> tuple[Source, Answered]:
+    """As many samples as confirm, fewer of long sequences."""
+    steps = max([1, *(a[0].size // a.shape[-1] for a in source.stimulus.values() if a.ndim > 1)])
+    count = max(SCREENED, min(CONFIRMED, MOST_STEPS // steps))
+    return source.first(count), answered.first(count)
+
+
+def _of_its_own(changed: Source, answered: Answered) -> float:
+    """The budget used, by the model's budget or, beyond that, by the changed model's own."""
+    answers = changed.answers()
+    used = _used(answered, answers)
+    if used <= 1 or changed.carries or answered.scheme in ("int8", "int16x8"):
+        return used  # ranges that a change leaves would make any budget wide
+    own = budgets(
+        changed.document, changed.weights, changed.stimulus, answered.scheme, answered.ranges
+    )
+    allowed = [Allowed(budget.value, budget.rms) for budget in own]
+    try:
+        # What becomes of the answers becomes of their budgets: an order of outputs.
+        order = changed.after([np.asarray(k) for k in range(len(allowed))])
+        allowed = [allowed[int(k)] for k in order]
+    except (ValueError, IndexError):
+        return used
+    return _used(replace(answered, allowed=allowed), answers)
+
+
+def _used(answered: Answered, answers: Sequence[Array]) -> float:
+    """The largest share of a budget that a difference takes, of both measures."""
+    worst = 0.0
+    for got, want, allowed in zip(answered.outputs, answers, answered.allowed, strict=True):
+        if got.shape != want.shape:
+            raise ValueError(f"shape {got.shape}, expected {want.shape}")
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = np.abs(np.asarray(got, np.float64) - want)
+            rms = float(np.sqrt(np.square(error).mean()))
+        for found, limit in ((float(error.max()), allowed.largest), (rms, allowed.rms)):
+            share = found / limit if limit > 0 else (0.0 if found == 0 else np.inf)
+            worst = max(worst, float(share) if not np.isnan(share) else np.inf)
+    return worst
+
+
+def answered_by(
+    outputs: Sequence[Array], allowed: Sequence[Allowed], scheme: Scheme, ranges: Mapping[str, Any]
+) -> Answered:
+    """What a runtime answered; ranges empty for a scheme without."""
+    return Answered(outputs, allowed, scheme, dict(ranges) or None)
