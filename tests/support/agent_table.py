@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from string import Template
 
-from harness.device import agent_files, c_array
+from harness.device import agent_files
 from harness.workers.remote.board.log import Log
 
 #: The cores that are emulated, and on which board: one without DSP instructions, one with.
@@ -130,17 +130,3 @@ def build(folder: Path, table: str, inputs: int, outputs: int, target: str) -> s
         f"qemu-system-arm -M {CORES[target]} -nographic -monitor none -serial none "
         f"-semihosting-config enable=on,target=native -kernel {program}"
     )
-
-
-def compiles_as_cpp(folder: Path, *sources: str) -> str:
-    """What a C++11 compiler says of sources; empty where nothing."""
-    compiler = c_array.find_compiler()
-    assert compiler is not None
-    command = [*compiler.command, *c_array.FLAGS, "-fsyntax-only", "-x", "c++"]
-    done = subprocess.run(
-        [*command, *(str(folder / name) for name in sources)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    return done.stderr
