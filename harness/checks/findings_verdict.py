@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 
 from fixtures.limitations import cases as limitations
 from fixtures.outcomes import Outcome, Phase, StepResult
+from harness.checks.fitness import turned_by_rounding
 from harness.checks.parity import measure_parity
+from harness.checks.severity import CONSEQUENCES, Evidence, decided
 from harness.flatbuffer.structure import Structure
-from harness.pipeline.cases import Case, Measured, judge
+from harness.pipeline.cases import Case, Judged, Measured, Verdict, judge
+from harness.quantization.calibration_share import Share
 from harness.session.session import Session
 from harness.structure.findings import Finding, errors, text
 
@@ -35,24 +38,59 @@ def ended(
     return replace(measured, result=StepResult(Phase.STRUCTURE, Outcome.AGREED, text(findings)))
 
 
-def held_to_runs(
-    case: Case, session: Session, findings: Sequence[Finding]
-) -> tuple[list[str], list[Finding]]:
-    """Where predicted and run part, and the errors that a user's gate fails on."""
-    registry, asked_for = limitations.load(), session.settings.recipes_asked_for
-    parted: list[str] = []
-    failing = [f for f in errors(findings) if not f.predicts]
+def failing_of(case: Case, session: Session, findings: Sequence[Finding]) -> list[Finding]:
+    """The findings that fail a case: its errors, and a user's warnings where they asked for it.
+
+    Of the catalogue, what is predicted of a runtime has happened, or the prediction is parted from
+    its run: it fails nothing by itself.
+    """
+    if case.subject.registered:
+        return [f for f in errors(findings) if not f.predicts]
+    levels = ("error", "warning") if session.settings.asked.strict else ("error",)
+    return [f for f in findings if f.level in levels]
+
+
+def runs_of(case: Case, session: Session) -> dict[str, Judged]:
+    """How the comparison of the whole model was judged, on each runtime that was asked for."""
+    registry, asked = limitations.load(), session.settings.asked
+    found = {}
     for runtime in case.confirm_on:
         run = replace(case, suite="test_parity", runtime=runtime)
-        outcome = measure_parity(run, session)
-        told = [f for f in findings if runtime.name in f.predicts]
-        forms = {finding.predicts[runtime.name] for finding in told}
-        if sentence := _parting(runtime.name, forms, outcome.result):
+        found[runtime.name] = judge(run, measure_parity(run, session), registry, asked)
+    return found
+
+
+def weighed(
+    case: Case,
+    session: Session,
+    findings: Sequence[Finding],
+    share: Share | None = None,
+    proving: tuple[Verdict, ...] = ("failed",),
+) -> list[Finding]:
+    """The findings at the level that their proven consequence gives them (see
+    harness/checks/severity.py)."""
+    if case.subject.registered:
+        return list(findings)
+    needs_runs = any(
+        f.level == "error" and CONSEQUENCES.get(f.rule, "runtime") == "runtime" for f in findings
+    )
+    compared = case.subject.model_path is not None or case.subject.variant is not None
+    runs = runs_of(case, session) if needs_runs and compared else {}
+    families = {runtime.name: runtime.adapter.kernels for runtime in case.confirm_on}
+    ordinary = turned_by_rounding(case, session) if runs else None
+    return decided(findings, Evidence(False, runs, families, share, ordinary, proving))
+
+
+def parted_from_runs(case: Case, session: Session, findings: Sequence[Finding]) -> list[str]:
+    """Where what is predicted of the catalogue and its runs part."""
+    parted: list[str] = []
+    for name, judged in runs_of(case, session).items():
+        told = [f for f in findings if name in f.predicts]
+        forms = {finding.predicts[name] for finding in told}
+        if sentence := _parting(name, forms, judged.measured.result):
             rules = ", ".join(sorted({finding.rule for finding in told})) or "nothing"
             parted.append(f"{sentence} (predicted by {rules})")
-        if judge(run, outcome, registry, asked_for).verdict == "failed":
-            failing += [f for f in told if f.level == "error" and f not in failing]
-    return parted, failing
+    return parted
 
 
 def _parting(runtime: str, forms: Collection[str], outcome: StepResult) -> str:

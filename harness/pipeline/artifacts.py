@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from fixtures import stimuli
 from fixtures.outcomes import Outcome, Phase, StepResult
+from fixtures.runtimes import RUNTIMES
 from harness.comparison import budgets
 from harness.comparison.budgets import Expectation
+from harness.comparison.compare import Allowed
 from harness.conversion.results import Built, Conversion, KerasRun
 from harness.execution.interpreters import Run
 from harness.flatbuffer.structure import Structure, quantization_of
@@ -25,9 +29,10 @@ class CaseArtifacts:
     there is no Keras model. runs: what each native runtime gave, by its name. expected: what
     the converted model must answer, and expected_of_keras what Keras must; None where a
     flatbuffer alone is held to TFLite's answer. operators: its LSTM operators, each by itself.
-    rest: of a quantised flatbuffer alone the other operators, by runtime. recalibrated: what a
-    user's model becomes with the same calibration samples in another order, and with half of
-    them.
+    rest: of a quantised flatbuffer alone the other operators, by runtime. rounding: how far it may
+    move each output of a float flatbuffer alone; empty where that was not needed.
+    recalibrated: what a user's model becomes with the same calibration samples in another order,
+    and with half of them.
     """
 
     built: Built | None
@@ -40,20 +45,41 @@ class CaseArtifacts:
     expected_of_keras: Expectation | None = None
     operators: Examined = field(default_factory=Examined)
     rest: dict[str, Agreement] = field(default_factory=dict)
+    rounding: tuple[float, ...] = ()
     recalibrated: dict[str, Structure | None] = field(default_factory=dict)
     #: The samples that the conversion was calibrated with; empty where somebody else converted.
     calibrated_with: stimuli.Arrays = field(default_factory=dict)
 
+    @property
+    def runs_on(self) -> tuple[str, ...]:
+        """The titles of the native runtimes that ran it."""
+        return tuple(
+            RUNTIMES[n.partition("@")[0]].title for n, r in self.runs.items() if not r.result
+        )
+
 
 def tflite_answer(artifacts: CaseArtifacts) -> Expectation | StepResult:
-    """What a flatbuffer without a Keras model is held to: TFLite's answer, or how TFLite failed."""
+    """What a flatbuffer without a Keras model is held to: TFLite's answer, or why there is none."""
     run, structure = artifacts.runs["tflite"], artifacts.conversion.structure
     if run.result is not None:
-        return run.result
+        if run.result.outcome is not Outcome.REFUSED:
+            return run.result
+        return _nothing(f"TFLite does not run it ({run.result})")
     assert structure is not None
     outputs = from_runtime(structure, (), run.outputs)
     if any(output.size == 0 for output in outputs):
-        message = "TFLite's answer is empty: there is nothing to hold another runtime to"
-        return StepResult(Phase.COMPARE, Outcome.REFUSED, message)
+        return _nothing("TFLite's answer is empty")
+    if any(not np.isfinite(output).all() for output in outputs if output.dtype.kind in "fc"):
+        return _nothing("TFLite's answer holds NaN or infinity")
     why = "a flatbuffer without its Keras model"
-    return budgets.against_another_runtime(outputs, quantization_of(structure), why)
+    expected = budgets.against_another_runtime(outputs, quantization_of(structure), why)
+    if not artifacts.rounding or expected.missing:
+        return expected
+    pairs = zip(expected.budgets, artifacts.rounding, strict=True)
+    allowed = tuple(Allowed(max(known.largest, moved)) for known, moved in pairs)
+    return replace(expected, budgets=allowed, rule=f"{expected.rule}, its own response to rounding")
+
+
+def _nothing(why: str) -> StepResult:
+    message = f"{why}: there is nothing to hold another runtime to"
+    return StepResult(Phase.COMPARE, Outcome.NOT_JUDGED, message)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fixtures.subjects import Subject
 from harness.comparison.overrides import Override
+from harness.pipeline.cases import Asked
 from harness.workers import limits
 from harness.workers.environments import Environment
 from harness.workers.limits import Limits
@@ -32,8 +33,8 @@ class Settings:
     converter: Environment | None = None
     #: The runtimes that were chosen, by name; empty for all.
     runtimes: tuple[str, ...] = ()
-    #: Whether recipes were named: a known limitation then fails a user's model.
-    recipes_asked_for: bool = False
+    #: What was named, and so has to hold for a user's model.
+    asked: Asked = field(default_factory=Asked)
     #: The answers of the user's own code.
     predictions: Path | None = None
     #: The folder of the report, which takes the files for the device too.

@@ -42,6 +42,8 @@ def _several(metavar: str) -> dict[str, Any]:
 
 
 _SWITCH = {"action": "store_true"}
+#: A switch that pytest registers itself: it makes pytest's own checks strict, too.
+_PYTESTS = {"action": "store_true", "default": None}
 _PATH = {"type": Path, "metavar": "PATH"}
 _PATHS, _NAMES = {**_several("PATH"), **_PATH}, _several("NAME")
 _SECONDS = {"type": float, "metavar": "SECONDS"}
@@ -67,6 +69,7 @@ DECIDING = (
     Option("--cxx", {"metavar": "COMMAND"}, "C++ compiler for C arrays ($CXX, g++, clang++, c++)"),
     Option("--baseline", _PATH, "fail a case that is worse than in this report, or larger"),
     Option("--seed", {"type": int, "default": 2015}, "seed of stimuli and calibration"),
+    Option("--strict", _PYTESTS, "what cannot be judged fails, too"),
     Option("--full", _SWITCH, "slow entry points for every variant too"),
     Option("--trusted", _SWITCH, "the models may carry code (Lambda layers)"),
 )
@@ -96,6 +99,8 @@ def deciding(option: Any) -> dict[str, Any]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("lstm", "LSTM conformance")
     for option in (*DECIDING, *OTHERS):
+        if option.how is _PYTESTS:
+            continue
         group.addoption(option.flag, help=option.help, **option.how)
 
 
@@ -113,6 +118,7 @@ def pytest_configure(config: pytest.Config) -> None:
             option.full,
             option.runtime_python,
             option.predictions is not None,
+            bool(option.strict),
             option.device,
         )
         environments.converter(option.converter_python, option.converter_env)

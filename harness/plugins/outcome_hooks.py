@@ -22,6 +22,11 @@ from harness.session.session import Session
 
 #: Properties: operators compared beside the cases; a converted file's key and summary.
 FUZZED, FLATBUFFER = "fuzzed", "flatbuffer"
+#: How pytest shows a case that neither agreed nor failed: its category, letter and word.
+_SHOWN = {
+    "limitation": ("limitation", "l", "LIMITATION"),
+    "not judged": ("not judged", "?", "NOT JUDGED"),
+}
 #: Summaries of converted files that this process has recorded, by key.
 _SUMMARIES = pytest.StashKey[dict[str, dict[str, Any]]]()
 
@@ -49,8 +54,8 @@ def verdict(request: pytest.FixtureRequest) -> Verdict:
     """Records how a case ended and fails the test unless it ended as expected."""
 
     def judged(case: Case, measured: Measured) -> Judged:
-        asked_for = request.config.stash[SELECTION].asked_for(case)
-        return record(request, judge(case, measured, limitations.load(), asked_for))
+        asked = request.config.stash[SELECTION].asked
+        return record(request, judge(case, measured, limitations.load(), asked))
 
     return judged
 
@@ -135,6 +140,6 @@ def pytest_report_teststatus(
         return "not applicable", "-", "NOT APPLICABLE"
     if report.when == "call" and report.passed:
         for name, value in report.user_properties:
-            if name == RESULT and value["verdict"] == "limitation":  # type: ignore[index]
-                return "limitation", "l", "LIMITATION"
+            if name == RESULT and value["verdict"] in _SHOWN:  # type: ignore[index]
+                return _SHOWN[value["verdict"]]  # type: ignore[index]
     return None

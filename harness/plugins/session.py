@@ -65,7 +65,7 @@ def _settings(config: pytest.Config) -> Settings:
         budgets=config.stash[OVERRIDES],
         converter=environments.converter(option.converter_python, option.converter_env),
         runtimes=tuple(option.runtime),
-        recipes_asked_for=config.stash[SELECTION].recipes_asked_for,
+        asked=config.stash[SELECTION].asked,
         predictions=option.predictions,
         report=option.report,
         cxx=option.cxx,

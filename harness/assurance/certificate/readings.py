@@ -44,7 +44,7 @@ from harness.operators.exactness import Exactness
 from harness.operators.fuzz import Drawn, drawn
 from harness.operators.fuzz import examine as examine_operator
 from harness.pipeline.artifacts import CaseArtifacts
-from harness.pipeline.cases import Case, Measured, judge
+from harness.pipeline.cases import Asked, Case, Measured, judge
 from harness.pipeline.pipeline import Pipeline
 from harness.pipeline.settings import Settings
 from harness.session.session import Session
@@ -83,7 +83,7 @@ class InjectionBench:
     laws: law_limitations.LawRegistry = field(init=False)
 
     def __post_init__(self) -> None:
-        self.session = Session(replace(self.settings, recipes_asked_for=True))
+        self.session = Session(replace(self.settings, asked=Asked(recipes=True, runtimes=True)))
         session = self.session
         self.pipeline = Pipeline(
             self.settings, session.heavy, session.light, session.store, session.account
@@ -160,8 +160,8 @@ class InjectionBench:
             checked = measure_structure(structure, self.session)
             found += self._of_findings(structure, checked)
             if case.recipe.calibrated:
-                checked = measure_quantization(case, self.session)
-                found += self._of_findings(case, checked)
+                checked = measure_quantization(structure, self.session)
+                found += self._of_findings(structure, checked)
         for runtime in chosen:
             found += self.of_parity(replace(case, suite="test_parity", runtime=runtime))
         return found
@@ -238,7 +238,7 @@ class InjectionBench:
         return [Reading(name, strength, wrong[0].message or wrong[0].problem)]
 
     def _fails(self, case: Case, measured: Measured) -> bool:
-        return judge(case, measured, self.registry, True).verdict == "failed"
+        return judge(case, measured, self.registry, self.session.settings.asked).verdict == "failed"
 
     def _of_conversion(self, case: Case) -> list[Reading]:
         measured = measure_conversion(case, self.session)

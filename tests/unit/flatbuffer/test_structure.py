@@ -101,7 +101,7 @@ def test_a_healthy_flatbuffer_has_no_faults(document: dict[str, Any], recipe: st
         (FLOAT, "int8", "input b:0 is float32, the recipe asks for int8"),
         (INT8, "float32", "input b:0 is int8, the recipe asks for float32"),
         (INT8, "int16x8", "asks for int16"),
-        (FLOAT, "dynamic-range", "no int8 weights, although 1 reach"),
+        (FLOAT, "dynamic-range", "no int8 weights, although the converter quantises 1"),
         (FLOAT, "float16", "no float16 weights"),
         (_document("int8", "float32"), "int8", "float32 weights in a quantised model: w"),
     ],

@@ -81,6 +81,7 @@ def test_totals_add_up_and_untested_is_counted() -> None:
         "executed": 3,
         "agreed": 1,
         "limitations": 1,
+        "not judged": 0,
         "failed": 1,
         "untested": 2,
         "guarded": 1,

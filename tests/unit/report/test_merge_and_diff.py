@@ -87,7 +87,10 @@ def test_the_command_merges_reports_pages_and_exhibits(
     assert main(["merge", str(a), str(b / "conformance.json"), "-o", str(tmp_path / "c")]) == 0
     assert len(report.read(tmp_path / "c")["cases"]) == 2
     assert "Speed of shard b" in (tmp_path / "c" / "index.html").read_text()
-    assert "executed 2 of 2 cases: 1 agreed, 0 limitations, 1 failed" in capsys.readouterr().out
+    assert (
+        "executed 2 of 2 cases: 1 agreed, 0 limitations, 0 not judged, 1 failed"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(
@@ -231,7 +234,7 @@ def test_the_markdown_says_what_failed_why_and_how_to_run_it_again(tmp_path: Pat
     github_summary.append(_report(CASE, case), path)
     text = path.read_text()
     assert text.startswith("before\n## ❌ LSTM conformance")
-    assert "| 2 of 2 | 1 | 0 | 1 | 0 |" in text
+    assert "| 2 of 2 | 1 | 0 | 0 | 1 | 0 |" in text
     assert r"- **blame:** converter: a scale \| of &lt;b&gt;theirs&lt;/b&gt;" in text
     assert r"- **starts at:** tensor 'x' of layer \`y\`" in text
     assert "- **cause:** one weight" in text
