@@ -166,10 +166,11 @@ def _bits(array: Array) -> Array:
 
 
 def _largest(got: Arrays, want: Arrays) -> float:
-    found = [
-        np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0.0)
-        for a, b in _paired(got, want)
-    ]
+    with np.errstate(invalid="ignore", over="ignore"):  # a device may send any bits
+        found = [
+            np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0.0)
+            for a, b in _paired(got, want)
+        ]
     return float(max(found, default=0.0))
 
 

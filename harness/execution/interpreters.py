@@ -72,6 +72,14 @@ class Workers:
             )
         return self._workers[key]
 
+    def drop(self, runtime: Runtime) -> None:
+        """End the worker of a runtime; it is started again when it is wanted."""
+        worker = self._workers.pop(
+            (runtime.adapter.name, runtime.python or runtime.transport), None
+        )
+        if worker is not None:
+            worker.close()
+
     def close(self) -> None:
         for worker in self._workers.values():
             worker.close()
@@ -87,6 +95,10 @@ class Interpreters:
 
     def close(self) -> None:
         self._workers.close()
+
+    def drop(self, runtime: Runtime) -> None:
+        """End the worker of a runtime that is not asked again, and the device that it speaks to."""
+        self._workers.drop(runtime)
 
     def run(
         self,

@@ -177,7 +177,7 @@ class Conversation:
         """The outputs of the last invoke, read until every byte is proved."""
         problem = ""
         heard: List[Line] = []
-        for _ in range(TRIES):
+        for _ in range(2 * TRIES):
             answer = self._tagged("lstm results", "")
             # What one reading lost another may have brought: the answer is the same until the
             # next invoke, and each line is proved by itself.
