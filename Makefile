@@ -4,6 +4,7 @@
 # make fuzz          corrupt 10,080 flatbuffers: all runtimes, the reader, the gate (half an hour)
 # make certify       every check is seen to kill its faults; make certificate rewrites the table
 # make versions      measure which TensorFlow, Keras and runtime versions work (ROWS="2.19 tf_keras")
+# make arm64         make an emulated ARM64 Python with LiteRT, for --runtime-python (no root)
 # make ophint        build the legacy golden models again (needs Python 3.7)
 # make mutants       mutation testing of the oracles and the comparison (minutes)
 # make lock          resolve requirements/*.in again (needs uv)
@@ -21,7 +22,7 @@ ARGS ?=
 DIGITS := examples/digits/out
 SHORT := last/ or sequences/ or bidirectional-concat/ or gru/ or digits/
 
-.PHONY: help conformance conformance-short check quick test fuzz certify certificate mutants matrix versions ophint \
+.PHONY: help conformance conformance-short check quick test fuzz certify certificate mutants matrix versions arm64 ophint \
 	lock clean
 
 help:
@@ -76,6 +77,10 @@ matrix: .venv/.run
 ROWS ?=
 versions: .venv/.dev
 	$(BIN)/python -m harness versions --rows "$(ROWS)" $(ARGS)
+
+# From Debian's packages and wheels, below .cache/emulation; ARGS="--architecture armhf" for 32 bits.
+arm64: .venv/.run
+	$(BIN)/python -m harness arm64 $(ARGS)
 
 # OpHint lives in TensorFlow 1.14 to 2.5 only, so its models are made in an environment of their own.
 OPHINT := .cache/versions/ophint

@@ -99,6 +99,7 @@ PARTS = {
     "prediction_models": "predictions",
     "hostile_models": "hostile",
     "described_models": "described",
+    "layer_models": "layers",
 }
 Made = Callable[[str], Path]
 

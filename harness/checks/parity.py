@@ -7,7 +7,9 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
-from fixtures.outcomes import Outcome, Phase, StepResult
+import numpy as np
+
+from fixtures.outcomes import Outcome, Phase, StepResult, first_line
 from fixtures.runtimes import RUNTIMES
 from harness.checks.conversion import structure_outcome
 from harness.checks.fitness import decisions_of, quantization_of_case, recipe_unfit
@@ -26,6 +28,7 @@ from harness.flatbuffer.tensor_codec import (
 )
 from harness.pipeline.artifacts import CaseArtifacts, tflite_answer
 from harness.pipeline.cases import Case, Measured
+from harness.pipeline.lone import orders_that_agree
 from harness.session.session import Session
 from harness.workers import limits
 
@@ -67,12 +70,53 @@ def measure_parity(case: Case, session: Session) -> Measured:
         steps = [None if found is None else float(found.scale) for found in affines]
         spread = histogram(expected.outputs, outputs, expected.budgets, steps)
         measured = replace(measured, histogram=spread)
+    measured = _swapped(artifacts, expected, measured)
     if known:
         lsb = largest_in_steps(*how[:2], outputs, expected.outputs)
         measured = _in_steps(measured, lsb)
     locate = cache(partial(_first_divergence, case, session))
-    told = explained(case, artifacts, measured, locate, partial(_second_opinion, case, session))
+    second = partial(_second_opinion, case, session)
+    try:
+        told = explained(case, artifacts, measured, locate, second)
+    except Exception as error:
+        told = _unexplained(case, measured, error)
     return replace(told, locate=locate)
+
+
+def _unexplained(case: Case, measured: Measured, error: Exception) -> Measured:
+    """What explains a user's failure must not take it away when it fails itself."""
+    if case.subject.registered or measured.result.agreed:
+        raise error
+    why = f"not explained: {type(error).__name__}: {first_line(str(error))}"
+    message = f"{measured.result.message}\n{why}"
+    return replace(measured, result=replace(measured.result, message=message))
+
+
+def _swapped(artifacts: CaseArtifacts, expected: Expectation, measured: Measured) -> Measured:
+    """A divergence of several outputs with the order in which they would agree; an agreement with
+    how it was found out which output is which, where no name says it."""
+    conversion = artifacts.conversion
+    if conversion.structure is None or expected.missing or len(expected.outputs) < 2:
+        return measured
+    if measured.result.agreed:
+        if conversion.matched_by == "values":
+            told = ", ".join(conversion.output_names)
+            rule = f"{measured.budget_rule}; nothing names the outputs, they agree as {told}"
+            return replace(measured, budget_rule=rule)
+        return measured
+    if measured.result.outcome is not Outcome.DIVERGED:
+        return measured
+    for order in orders_that_agree(conversion.structure, expected, artifacts.runs):
+        if order == (conversion.output_names or conversion.structure.output_names):
+            continue
+        pairs = zip(conversion.output_names, order, strict=False)
+        told = "; ".join(f"{right!r} has what {name!r} should" for name, right in pairs)
+        message = (
+            f"the outputs are swapped: {told} → whoever reads them by name gets the wrong one: "
+            f"convert again with the names in the model's order\n{measured.result.message}"
+        )
+        return replace(measured, result=replace(measured.result, message=message))
+    return measured
 
 
 def _alone(measured: Measured, artifacts: CaseArtifacts) -> Measured:
@@ -148,6 +192,9 @@ def _compared(
         return Measured(
             StepResult(Phase.COMPARE, Outcome.NOT_JUDGED, expected.missing), seconds=seconds
         )
+    idle = _without_numbers(expected)
+    if idle and not case.subject.registered:
+        return Measured(StepResult(Phase.COMPARE, Outcome.NOT_JUDGED, idle), seconds=seconds)
     override = overrides.of(session.settings.budgets, case.id)
     factor = override.factor if override else 1.0
     allowed = [Allowed(factor * b.largest, factor * b.rms) for b in expected.budgets]
@@ -179,6 +226,15 @@ def _compared(
     return _with_accuracy(case, session, measured, outputs, expected.outputs)
 
 
+def _without_numbers(expected: Expectation) -> str:
+    """Why a model's own answer is none to hold a runtime to; empty where it is one."""
+    total = sum(output.size for output in expected.outputs)
+    bad = sum(int(np.count_nonzero(~np.isfinite(output))) for output in expected.outputs)
+    if not bad:
+        return ""
+    return f"{bad} of {total} values of the model's own answer are NaN or infinite on these samples"
+
+
 def _with_accuracy(
     case: Case,
     session: Session,
@@ -189,8 +245,11 @@ def _with_accuracy(
     """Accuracy on the user's labels, and whether it is lost on the way to this runtime."""
     if session.settings.labels is None or not outputs:
         return measured
-    labels = accuracy.load_labels(session.settings.labels, len(outputs[0]))
-    found = accuracy.top1(outputs[0], labels)
+    try:
+        labels = accuracy.load_labels(session.settings.labels, len(outputs[0]))
+        found = accuracy.top1(outputs[0], labels)
+    except ValueError as error:
+        return replace(measured, result=StepResult(Phase.COMPARE, Outcome.REFUSED, str(error)))
     quantization = quantization_of_case(case, session.artifacts(case))
     of_keras = accuracy.top1(expected[0], labels)
     lost = accuracy.fault(found, of_keras, quantization, len(labels))

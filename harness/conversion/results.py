@@ -52,6 +52,9 @@ class Conversion:
     structure: Structure | None = None
     #: The signature name of each of Keras's outputs, in Keras's order.
     output_names: tuple[str, ...] = ()
+    #: What decided which output is which, in a file that somebody else converted; empty where
+    #: nothing did.
+    matched_by: str = ""
     seconds: float = 0.0
     stored: bool = False
 

@@ -100,6 +100,40 @@ class Interpreters:
         """End the worker of a runtime that is not asked again, and the device that it speaks to."""
         self._workers.drop(runtime)
 
+    def load(
+        self,
+        runtime: Runtime,
+        data: NDArray[np.uint8],
+        structure: Structure,
+        bounds: Limits = limits.INVOKE,
+    ) -> StepResult | None:
+        """How loading a flatbuffer in its own sizes ends, None where it succeeds."""
+        with alone(runtime):
+            return self._load(runtime, data, structure, bounds)
+
+    def _load(
+        self,
+        runtime: Runtime,
+        data: NDArray[np.uint8],
+        structure: Structure,
+        bounds: Limits,
+    ) -> StepResult | None:
+        worker = self._workers.of(runtime)
+        loaded = worker.call(
+            "load",
+            {"tflite": data},
+            bounds,
+            resolver=runtime.resolver,
+            shapes=[],
+            arena_bytes=ARENA_BYTES,
+            outputs=len(structure.outputs),
+            **wanted_of(runtime, structure),
+        )
+        if isinstance(loaded, Failure):
+            return StepResult(Phase.LOAD, loaded.outcome, loaded.message, loaded.native)
+        worker.call("unload", handle=loaded.document["handle"])
+        return None
+
     def run(
         self,
         runtime: Runtime,
@@ -128,6 +162,7 @@ class Interpreters:
         bounds: Limits,
     ) -> Run:
         worker = self._workers.of(runtime)
+        bounds = limits.for_runtime(bounds, runtime.emulated)
         loaded = worker.call(
             "load",
             {"tflite": data},

@@ -8,7 +8,6 @@ import numpy as np
 
 from fixtures import stimuli
 from fixtures.outcomes import Outcome, Phase, StepResult
-from fixtures.runtimes import RUNTIMES
 from harness.comparison import budgets
 from harness.comparison.budgets import Expectation
 from harness.comparison.compare import Allowed
@@ -52,9 +51,11 @@ class CaseArtifacts:
 
     @property
     def runs_on(self) -> tuple[str, ...]:
-        """The titles of the native runtimes that ran it."""
+        """The native runtimes that ran it, or loaded what cannot be judged, by name."""
         return tuple(
-            RUNTIMES[n.partition("@")[0]].title for n, r in self.runs.items() if not r.result
+            name
+            for name, run in self.runs.items()
+            if run.result is None or run.result.outcome is Outcome.NOT_JUDGED
         )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from fixtures import array_files
+from harness.comparison import accuracy
 from harness.device.c_array import find_compiler
 from harness.pipeline.selection import select
 from harness.plugins import project
@@ -123,6 +125,10 @@ def pytest_configure(config: pytest.Config) -> None:
         )
         environments.converter(option.converter_python, option.converter_env)
         _check_samples(option)
+        if option.seed < 0:
+            raise ValueError(f"--seed {option.seed}: expected 0 or more")
+        if option.deadline is not None and not 0 < option.deadline < float("inf"):
+            raise ValueError(f"--deadline {option.deadline:g}: expected seconds above 0")
         if option.cxx or os.environ.get("CXX"):
             find_compiler(option.cxx)
         if option.jobs < 1:
@@ -130,6 +136,17 @@ def pytest_configure(config: pytest.Config) -> None:
         project.settle(config)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _check_labels(labels: Path, inputs: Path) -> None:
+    """Raises ValueError unless the labels are one class for each sample of the inputs."""
+    try:
+        arrays = list(array_files.read(inputs).values())
+    except (ValueError, OSError):
+        return  # the samples themselves will say so
+    counts = {len(array) for array in arrays if array.ndim}
+    if len(counts) == 1:
+        accuracy.load_labels(labels, counts.pop())
 
 
 def _check_samples(option: Any) -> None:
@@ -147,6 +164,8 @@ def _check_samples(option: Any) -> None:
             raise ValueError(f"--{name} is for your own model: add --model or --tflite")
     if option.labels is not None and option.inputs is None:
         raise ValueError("--labels are the classes of your samples: add --inputs")
+    if option.labels is not None:
+        _check_labels(option.labels, option.inputs)
     if option.predictions is not None and not (option.tflite and option.inputs):
         raise ValueError(
             "--predictions are your code's answers to your samples by one flatbuffer: "

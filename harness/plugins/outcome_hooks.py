@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fixtures.limitations import cases as limitations
-from fixtures.outcomes import Outcome, Phase
+from fixtures.outcomes import Outcome, Phase, first_line
 from harness.flatbuffer.summary import key_of, summarised
 from harness.operators.exactness import Exactness
 from harness.pipeline.cases import Case, Judged, Measured, judge
@@ -65,13 +65,16 @@ def record(
     judged: Judged,
     document: Mapping[str, Any] | None = None,
     title: str = "",
+    detailed: bool = True,
 ) -> Judged:
     """Put a case into the report and fail its test if it failed.
 
     document: its entry, where it says more than any case's. title: what a failure is headed with.
+    detailed: whether its converted file, and where a failure starts, belong to the entry.
     """
     config = request.config
-    entry = {**(document or judged.document()), **_details(request, judged)}
+    entry = dict(document or judged.document())
+    entry |= _details(request, judged) if detailed else {}
     if (stored := config.stash[BASELINE]) is not None:
         summary = config.stash[_SUMMARIES].get(str(entry.get(FLATBUFFER)))
         judged, worse = baseline.held_to(stored, judged, entry, summary)
@@ -95,9 +98,20 @@ def _details(request: pytest.FixtureRequest, judged: Judged) -> dict[str, Any]:
         found |= _file_of(request, case)
     diverged = (measured.result.phase, measured.result.outcome) == (Phase.COMPARE, Outcome.DIVERGED)
     if judged.verdict == "failed" and diverged and measured.locate is not None:
-        divergence = measured.locate()
+        divergence = _located(judged)
         found |= {} if divergence is None else {"first_divergence": divergence}
     return found
+
+
+def _located(judged: Judged) -> dict[str, Any] | None:
+    """Where a failure starts. What looks for it must not take a user's failure away with it."""
+    assert judged.measured.locate is not None
+    try:
+        return judged.measured.locate()
+    except Exception as error:
+        if judged.case.subject.registered:
+            raise
+        return {"text": f"not found: {type(error).__name__}: {first_line(str(error))}"}
 
 
 def _file_of(request: pytest.FixtureRequest, case: Case) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.comparison.overrides import parse
 from harness.pipeline.cases import Case
+from harness.support.names import printable
 
 
 def rerun_command(nodeid: str, case: Case, given: Mapping[str, Any], example: str = "") -> str:
@@ -24,7 +25,7 @@ def rerun_command(nodeid: str, case: Case, given: Mapping[str, Any], example: st
         for each in _deciding(flag, value, case) if isinstance(value, list) else [value]:
             words += [flag, str(each)]
     words += ["--example", example] if example else []
-    return shlex.join(words)
+    return printable(shlex.join(words))
 
 
 def _deciding(flag: str, values: Sequence[Any], case: Case) -> list[Any]:
@@ -33,7 +34,7 @@ def _deciding(flag: str, values: Sequence[Any], case: Case) -> list[Any]:
     subject = case.subject
     if flag in ("--model", "--tflite"):
         files = {path for path in (subject.path, subject.keras_path) if path is not None}
-        alone = subject.path is not None and subject.name == subject.path.name
+        alone = subject.path is not None and subject.name == printable(subject.path.name)
         return [path for path in values if not alone or path.resolve() in files]
     if flag == "--budget":
         return [text for text in values if any(map(parse(text).selects, case.parities))]

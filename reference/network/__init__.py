@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from reference.network.config import options
+from reference.network.activation_layers import ACTIVATION_LAYERS
+from reference.network.attention import ATTENTION
+from reference.network.config import call_options, options
+from reference.network.convolution import CONVOLUTION
 from reference.network.hooks import Array, Hooks, UnsupportedLayer
-from reference.network.layers import LAYERS, Function, Layer, Run, Tensor
+from reference.network.layers import FUNCTIONS, Layer, Run, Tensor
 from reference.network.merging import MERGING
+from reference.network.normalization import NORMALIZATION
+from reference.network.operations import OPERATIONS_LAYER
 from reference.network.pooling import POOLING
 from reference.network.recurrent import RECURRENT
+from reference.network.shaping import SHAPING
+from reference.network.shared_weights import SharedWeights
 
 # The model is the JSON document of `fixtures.variants.Variant.document()`: inputs, nodes in
-# topological order, outputs. Semantics are those of Keras 2.15 in inference, stateful layers
-# reset before each sample.
+# topological order, outputs. A node is one call of a layer: its name, class, config, inputs and
+# initial_state. Of a layer that is called more than once each node has the key `layer`, the name
+# that the weights go by. `call` has options of the call, `{"input": k}` in them the k-th input.
+# A model inside of the model is written out, its nodes named `model/layer`; one inside of a
+# TimeDistributed stands between a FoldTime and an UnfoldTime. Semantics are those of Keras 2.15
+# in inference, stateful layers reset before each sample.
 
 __all__ = ["Hooks", "UnsupportedLayer", "evaluate", "run"]
 
-_FUNCTIONS: dict[str, Function] = {**LAYERS, **MERGING, **POOLING, **RECURRENT}
+for _functions in (
+    *(ACTIVATION_LAYERS, ATTENTION, CONVOLUTION, MERGING, NORMALIZATION),
+    *(OPERATIONS_LAYER, POOLING, RECURRENT, SHAPING),
+):
+    FUNCTIONS.update(_functions)
 #: Both directions of a Bidirectional that does not merge them, and two states of each.
 _MOST_OUTPUTS = 6
 
@@ -55,16 +71,21 @@ def run(
     tensors = _inputs(document, inputs, how)
     left = set(weights)
     read = _read(document)
+    shared: dict[str, Array] = {}
     for node in document["nodes"]:
         layer = _layer(node, weights, read)
-        left -= {f"{layer.name}/{index}" for index in range(len(layer.weights))}
+        owner = node.get("layer", layer.name)
+        left -= {f"{owner}/{index}" for index in range(len(layer.weights))}
         names = [*node["inputs"], *node["initial_state"]]
         arguments = [tensors[name] for name in names]
         if node["initial_state"] and layer.kind not in RECURRENT:
             raise UnsupportedLayer(f"layer {layer.name!r} ({layer.kind}): initial_state")
         if layer.kind in RECURRENT and len(node["inputs"]) != 1:
             raise UnsupportedLayer(f"layer {layer.name!r} ({layer.kind}): several inputs")
-        found = _FUNCTIONS[layer.kind](how, layer, arguments)
+        hooks = how.hooks
+        if "layer" in node:
+            hooks = SharedWeights(hooks, layer.name, owner, shared)
+        found = FUNCTIONS[layer.kind](replace(how, hooks=hooks), layer, arguments)
         tensors.update({f"{layer.name}:{index}": part for index, part in enumerate(found)})
         if len(found) == 1:
             tensors[layer.name] = found[0]
@@ -102,16 +123,18 @@ def _inputs(
 
 def _layer(node: Mapping[str, Any], weights: Mapping[str, Array], read: set[str]) -> Layer:
     name, kind = node["name"], node["class"]
+    owner = node.get("layer", name)
     found: list[Array] = []
-    while f"{name}/{len(found)}" in weights:
-        found.append(np.asarray(weights[f"{name}/{len(found)}"], np.float64))
+    while f"{owner}/{len(found)}" in weights:
+        found.append(np.asarray(weights[f"{owner}/{len(found)}"], np.float64))
     chosen = options(name, kind, node["config"])
-    if kind not in _FUNCTIONS:
+    if kind not in FUNCTIONS:
         raise UnsupportedLayer(f"layer {name!r}: {kind} is no layer of its own")
     # Both directions' outputs come first where Bidirectional does not merge them.
     first_state = 2 if kind == "Bidirectional" and chosen["merge_mode"] is None else 1
     states_read = any(f"{name}:{k}" in read for k in range(first_state, _MOST_OUTPUTS))
-    return Layer(name, kind, chosen, found, states_read)
+    call = call_options(name, kind, node.get("call", {}))
+    return Layer(name, kind, chosen, found, states_read, call)
 
 
 def _read(document: Mapping[str, Any]) -> set[str]:

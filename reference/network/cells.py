@@ -14,9 +14,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from reference.network.config import single, wrapped
+from reference.network.activations import ACTIVATIONS
+from reference.network.config import several, wrapped
+from reference.network.convolution import padding, patches
 from reference.network.hooks import (
-    ACTIVATIONS,
     Array,
     Hooks,
     UnsupportedLayer,
@@ -25,7 +26,7 @@ from reference.network.hooks import (
     magnitude_of,
     matmul,
 )
-from reference.network.layers import Run, padding, patches
+from reference.network.layers import Run
 
 
 class Cell(Protocol):
@@ -55,6 +56,7 @@ class _Products:
         tensors: int = 1,
         windows: Callable[[Array], Array] | None = None,
         recurrent_windows: Callable[[Array], Array] | None = None,
+        rank: int = 0,
     ) -> None:
         def weight(part: str, kind: WeightKind, value: Array | None) -> Array | None:
             if value is None:
@@ -68,6 +70,7 @@ class _Products:
         self.recurrent_bias = weight("recurrent_bias", "bias", recurrent_bias)
         self.windows = windows
         self.recurrent_windows = recurrent_windows
+        self.row_axes = rank + 1  # space and channels
 
     def input(self, steps: Array) -> Array:
         """W x + b for every time step of [time, trials, rows, …]."""
@@ -75,7 +78,7 @@ class _Products:
         x = np.swapaxes(steps, 0, 1)  # hooks want the trials first
         if self.windows is not None:
             x = self.windows(x)
-        x = hooks.operand(name, x, axes=1 if self.windows is None else 2)
+        x = hooks.operand(name, x, axes=self.row_axes)
         result = matmul(x, self.kernel)
         added: tuple[Array, ...] = ()
         if self.bias is not None:
@@ -89,7 +92,7 @@ class _Products:
         """R h + b (+ what the input gave)."""
         hooks = self.hooks
         h = hidden if self.recurrent_windows is None else self.recurrent_windows(hidden)
-        h = hooks.operand(f"{self.name}/recurrent", h, axes=1 if self.windows is None else 2)
+        h = hooks.operand(f"{self.name}/recurrent", h, axes=self.row_axes)
         result = matmul(h, self.recurrent)
         extra = [] if added is None else [added]
         if self.recurrent_bias is not None:
@@ -109,12 +112,12 @@ class LstmCell:
         self.inner, self.outer = options["recurrent_activation"], options["activation"]
         self.units = products.recurrent.shape[2] // 4
         self.clip = clip
-        self.space: Callable[[int], int] | None = None
+        self.space: Callable[[tuple[int, ...]], tuple[int, ...]] | None = None
 
     def state_shapes(self, step_shape: tuple[int, ...]) -> list[tuple[int, ...]]:
         shape: tuple[int, ...] = (self.units,)
         if self.space is not None:
-            shape = (self.space(step_shape[0]), self.units)
+            shape = (*self.space(step_shape[:-1]), self.units)
         return [shape, shape]
 
     def project(self, steps: Array) -> list[Array]:
@@ -253,8 +256,8 @@ def make_cell(
         if not cells:
             raise UnsupportedLayer(f"layer {name!r}: StackedRNNCells without cells")
         return StackedCells(cells), weights
-    if kind == "ConvLSTM1D":
-        return _conv_lstm(run, name, options, weights, features)
+    if kind.startswith("ConvLSTM"):
+        return _conv_lstm(run, name, int(kind[-2]), options, weights, features)
     gates = {"LSTMCell": 4, "GRUCell": 3, "SimpleRNNCell": 1}.get(kind)
     if gates is None:
         raise UnsupportedLayer(f"layer {name!r}: cell of class {kind}")
@@ -291,18 +294,24 @@ def _gru(
 
 
 def _conv_lstm(
-    run: Run, name: str, options: Mapping[str, Any], weights: list[Array], channels: int
+    run: Run,
+    name: str,
+    rank: int,
+    options: Mapping[str, Any],
+    weights: list[Array],
+    channels: int,
 ) -> tuple[Cell, list[Array]]:
     size, stride, dilation = (
-        single(name, key, options[key]) for key in ("kernel_size", "strides", "dilation_rate")
+        several(name, key, options[key], rank)
+        for key in ("kernel_size", "strides", "dilation_rate")
     )
-    filters = options["filters"]
+    filters, every = options["filters"], (1,) * rank
     kernel, recurrent, bias = _take(
         name,
         options,
         weights,
-        (size, channels, 4 * filters),
-        (size, filters, 4 * filters),
+        (*size, channels, 4 * filters),
+        (*size, filters, 4 * filters),
         (4 * filters,),
     )
     kind = options["padding"]
@@ -311,11 +320,13 @@ def _conv_lstm(
         return patches(x, size, stride, dilation, kind)
 
     def same(h: Array) -> Array:
-        return patches(h, size, kind="same")
+        return patches(h, size, every, every, "same")
 
-    def space(length: int) -> int:
-        length += sum(padding(kind, size, stride, dilation, length))
-        return (length - (size - 1) * dilation - 1) // stride + 1
+    def space(lengths: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(
+            (n + sum(padding(kind, k, s, d, n)) - (k - 1) * d - 1) // s + 1
+            for n, k, s, d in zip(lengths, size, stride, dilation, strict=True)
+        )
 
     products = _Products(
         run.hooks,
@@ -325,6 +336,7 @@ def _conv_lstm(
         bias,
         windows=windows,
         recurrent_windows=same,
+        rank=rank,
     )
     cell = LstmCell(run, products, options, 0.0)
     cell.space = space

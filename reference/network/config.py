@@ -1,145 +1,53 @@
-"""List the Keras 2.15 layers the oracle knows, with each option's default and meaning.
+"""Read the options of a Keras 2.15 layer: each known one, its default filled in.
 
-Nothing is ignored in silence: an option that is in none of the tables below, or has a value
-that is not implemented, raises `UnsupportedLayer`.
+Nothing is ignored in silence: an option that is in none of the tables of
+`reference.network.layer_options`, or has a value that is not implemented, raises
+`UnsupportedLayer`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
-from reference.network.hooks import ACTIVATIONS, UnsupportedLayer
-
-_DENSE: dict[str, Any] = {"units": None, "activation": "linear", "use_bias": True}
-_RNN: dict[str, Any] = {
-    "return_sequences": False,
-    "return_state": False,
-    "go_backwards": False,
-    "stateful": False,
-    "unroll": False,
-    "time_major": False,
-    "zero_output_for_mask": False,
-}
-_TANH: dict[str, Any] = {"activation": "tanh", "use_bias": True, "recurrent_dropout": 0.0}
-_CELL: dict[str, Any] = {"units": None, **_TANH}
-_GATED: dict[str, Any] = {**_CELL, "recurrent_activation": "sigmoid"}
-_CONV: dict[str, Any] = {
-    "filters": None,
-    "kernel_size": None,
-    "strides": 1,
-    "padding": "valid",
-    "data_format": "channels_last",
-    "dilation_rate": 1,
-}
-_POOL: dict[str, Any] = {
-    "pool_size": 2,
-    "strides": (),
-    "padding": "valid",
-    "data_format": "channels_last",
-}
-_GLOBAL: dict[str, Any] = {"keepdims": False, "data_format": "channels_last"}
-
-#: Options that decide a layer's value, or how it is converted, with Keras's defaults. None:
-#: Keras has no default either.
-OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "Activation": {"activation": None},
-        "Add": {},
-        "AlphaDropout": {},
-        "Average": {},
-        "AveragePooling1D": _POOL,
-        "BatchNormalization": {"axis": -1, "epsilon": 1e-3, "center": True, "scale": True},
-        "Bidirectional": {"layer": None, "merge_mode": "concat", "backward_layer": {}},
-        "Concatenate": {"axis": -1},
-        "Conv1D": {**_CONV, "groups": 1, "activation": "linear", "use_bias": True},
-        "ConvLSTM1D": {**_RNN, **_CONV, **_TANH, "recurrent_activation": "hard_sigmoid"},
-        "Cropping1D": {"cropping": (1, 1)},
-        "Dense": _DENSE,
-        "Dropout": {},
-        "Embedding": {"input_dim": None, "output_dim": None, "mask_zero": False},
-        "Flatten": {"data_format": "channels_last"},
-        "GRU": {**_RNN, **_GATED, "reset_after": True},
-        "GRUCell": {**_GATED, "reset_after": True},
-        "GaussianDropout": {},
-        "GaussianNoise": {},
-        "GlobalAveragePooling1D": _GLOBAL,
-        "GlobalMaxPooling1D": _GLOBAL,
-        "LSTM": {**_RNN, **_GATED},
-        "LSTMCell": _GATED,
-        "LayerNormalization": {"axis": [-1], "epsilon": 1e-3, "center": True, "scale": True},
-        "LeakyReLU": {"alpha": 0.3},
-        "Masking": {"mask_value": 0.0},
-        "MaxPooling1D": _POOL,
-        "Maximum": {},
-        "Minimum": {},
-        "Multiply": {},
-        "Permute": {"dims": None},
-        "RNN": {**_RNN, "cell": None},
-        "ReLU": {"max_value": (), "negative_slope": 0.0, "threshold": 0.0},
-        "RepeatVector": {"n": None},
-        "Reshape": {"target_shape": None},
-        "SimpleRNN": {**_RNN, **_CELL},
-        "SimpleRNNCell": _CELL,
-        "Softmax": {"axis": -1},
-        "SpatialDropout1D": {},
-        "StackedRNNCells": {"cells": None},
-        "Subtract": {},
-        "TimeDistributed": {"layer": None},
-        "ZeroPadding1D": {"padding": (1, 1)},
-    }
+from reference.network.hooks import UnsupportedLayer
+from reference.network.layer_options import (
+    ABOUT_TENSORS,
+    ACTIVATION_OPTIONS,
+    CALL_OPTIONS,
+    HARMLESS,
+    NUMBERS,
+    ONLY,
+    OPTIONS,
 )
 
-#: Options that do not change what a trained layer computes: how weights came to be, what is
-#: only active in training, and the order in which Keras multiplies.
-HARMLESS = frozenset(
-    {
-        "name",
-        "trainable",
-        "batch_input_shape",
-        "input_length",
-        "implementation",
-        "unit_forget_bias",
-        "dropout",
-        "rate",
-        "stddev",
-        "momentum",
-        "renorm",
-        "synchronized",
-        *(f"moving_{part}_initializer" for part in ("mean", "variance")),
-        "noise_shape",
-        "seed",
-        *(f"{part}_initializer" for part in ("kernel", "recurrent", "bias", "beta", "gamma")),
-        *(f"{part}_regularizer" for part in ("kernel", "recurrent", "bias", "beta", "gamma")),
-        *(f"{part}_constraint" for part in ("kernel", "recurrent", "bias", "beta", "gamma")),
-        "embeddings_initializer",
-        "embeddings_regularizer",
-        "embeddings_constraint",
-        "activity_regularizer",
-    }
-)
 
-#: Options that every layer may have, of which only one value is implemented.
-_ABOUT_TENSORS = frozenset({"dtype", "ragged", "sparse"})
+def problems(name: str, layer: str, config: Mapping[str, Any]) -> list[str]:
+    """What of a layer the oracle does not know, each in words; empty when it knows it all.
 
-#: Values of options that are implemented, where not all are.
-_ONLY: Mapping[str, tuple[Any, ...]] = MappingProxyType(
-    {
-        "data_format": ("channels_last",),
-        "groups": (1,),
-        "padding": ("valid", "same", "causal"),
-        "merge_mode": ("concat", "sum", "mul", "ave", None),
-        "activation": tuple(ACTIVATIONS),
-        "recurrent_activation": tuple(ACTIVATIONS),
-        "dtype": ("float32", None),
-        "ragged": (False,),
-        "sparse": (False,),
-    }
-)
-
-#: Options that are numbers in one layer and a choice in others.
-_NUMBERS = frozenset({("ZeroPadding1D", "padding")})
+    name, layer: for the words, and its class. config: options by name, as Keras saves them, or
+    as a description has them.
+    """
+    what = f"layer {name!r} ({layer})"
+    known = OPTIONS.get(layer)
+    if known is None:
+        return [f"{what}: no such layer in the oracle"]
+    found = []
+    for key, value in config.items():
+        if key not in known and key not in HARMLESS and key not in ABOUT_TENSORS:
+            found.append(f"{what}: unknown option {key}={value!r}")
+            continue
+        allowed = None if (layer, key) in NUMBERS else ONLY.get(key)
+        if key in ACTIVATION_OPTIONS and is_layer(value):
+            inner = value["class"]
+            if inner not in ACTIVATION_LAYERS:
+                found.append(f"{what}: the activation {inner} is not implemented")
+            else:
+                found += problems(name, inner, value["config"])
+        elif allowed is not None and not _among(value, allowed):
+            found.append(f"{what}: {key}={value!r} is not implemented")
+    missing = [k for k, v in known.items() if v is None and k not in config]
+    return found + [f"{what}: option {key} is missing" for key in missing]
 
 
 def options(name: str, layer: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,23 +55,29 @@ def options(name: str, layer: str, config: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises UnsupportedLayer for an unknown class, option or value, and for a missing option.
     """
-    what = f"layer {name!r} ({layer})"
-    known = OPTIONS.get(layer)
-    if known is None:
-        raise UnsupportedLayer(f"{what}: no such layer in the oracle")
-    found = dict(known)
-    for key, value in config.items():
-        if key in known:
-            found[key] = value
-        elif key not in HARMLESS and key not in _ABOUT_TENSORS:
-            raise UnsupportedLayer(f"{what}: unknown option {key}={value!r}")
-        allowed = None if (layer, key) in _NUMBERS else _ONLY.get(key)
-        if allowed is not None and not _among(value, allowed):
-            raise UnsupportedLayer(f"{what}: {key}={value!r} is not implemented")
-    missing = [k for k, v in found.items() if v is None and known[k] is None and k not in config]
-    if missing:
-        raise UnsupportedLayer(f"{what}: option {missing[0]} is missing")
-    return found
+    if found := problems(name, layer, config):
+        raise UnsupportedLayer(*found)
+    known = OPTIONS[layer]
+    return {**known, **{key: value for key, value in config.items() if key in known}}
+
+
+def call_options(name: str, layer: str, call: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of a layer's call that decide its value, defaults filled in."""
+    known = CALL_OPTIONS.get(layer, {})
+    if unknown := [key for key in call if key not in known]:
+        raise UnsupportedLayer(
+            *(f"layer {name!r} ({layer}): called with {key}={call[key]!r}" for key in unknown)
+        )
+    return {**known, **call}
+
+
+#: Layers that may stand for an activation function: `Dense(4, activation=LeakyReLU())`.
+ACTIVATION_LAYERS = ("ELU", "LeakyReLU", "ReLU", "Softmax", "ThresholdedReLU")
+
+
+def is_layer(value: Any) -> bool:
+    """Whether an option is the description of a layer."""
+    return isinstance(value, Mapping) and {"class", "config"} <= set(value)
 
 
 def _among(value: Any, allowed: tuple[Any, ...]) -> bool:
@@ -172,7 +86,7 @@ def _among(value: Any, allowed: tuple[Any, ...]) -> bool:
 
 def wrapped(name: str, document: Any) -> tuple[str, dict[str, Any]]:
     """Class and options of a layer inside a wrapper, from its {"class", "config"} document."""
-    if not isinstance(document, Mapping) or not {"class", "config"} <= set(document):
+    if not is_layer(document):
         raise UnsupportedLayer(f"layer {name!r}: a wrapped layer must be a description")
     return document["class"], options(name, document["class"], document["config"])
 
@@ -183,3 +97,28 @@ def single(name: str, option: str, value: Any) -> int:
     if len(values) != 1 or isinstance(values[0], bool) or not isinstance(values[0], int):
         raise UnsupportedLayer(f"layer {name!r}: {option}={value!r} is not one integer")
     return values[0]
+
+
+def several(name: str, option: str, value: Any, count: int) -> tuple[int, ...]:
+    """An option of one integer for each of `count` axes, or of one integer for all."""
+    values = tuple(value) if isinstance(value, (list, tuple)) else (value,) * count
+    if len(values) != count or not all(type(one) is int for one in values):
+        wanted = "one integer" if count == 1 else f"{count} integers"
+        raise UnsupportedLayer(f"layer {name!r}: {option}={value!r} is not {wanted}")
+    return values
+
+
+def pairs(name: str, option: str, value: Any, count: int) -> list[tuple[int, int]]:
+    """An option of what comes before and behind each of `count` axes.
+
+    Keras takes one integer for all, one for each axis, or two for each (for one axis: a pair).
+    """
+    if count == 1:
+        value = [several(name, option, value, 2)]
+    elif isinstance(value, int):
+        value = [(value, value)] * count
+    entries = list(value)
+    if len(entries) != count:
+        raise UnsupportedLayer(f"layer {name!r}: {option}={value!r} is not of {count} axes")
+    found = [several(name, option, entry, 2) for entry in entries]
+    return [(first, last) for first, last in found]

@@ -17,11 +17,20 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Lazy = Callable[[], Array]
-WeightKind = Literal["kernel", "recurrent", "bias", "embedding", "scale"]
+#: filters: the kernel of a convolution, which converters give one scale for each filter (the last
+#: axis); scale: a factor that something is multiplied by element by element.
+WeightKind = Literal["kernel", "filters", "recurrent", "bias", "embedding", "scale"]
 
 
 class UnsupportedLayer(Exception):
-    """A layer class, or an option of one, that the float64 oracle does not know."""
+    """What of a model the float64 oracle does not know: layers, options, operations, types.
+
+    problems: each of them once, a sentence without its full stop; the message is all of them.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__("; ".join(self.problems))
 
 
 class Hooks:
@@ -106,36 +115,3 @@ def magnitude_of(x: Array, weight: Array, *added: Array) -> Lazy:
         return total
 
     return compute
-
-
-def _identity(x: Array) -> Array:
-    return x
-
-
-def _sigmoid(x: Array) -> Array:
-    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * x))
-
-
-def _softmax(x: Array) -> Array:
-    powers = np.exp(x - x.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
-
-
-def _elu(x: Array) -> Array:
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
-
-
-#: Keras 2.15's activation functions by name (keras/activations.py). sigmoid is written with
-#: tanh: its absolute error stays below 2e-16.
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "linear": _identity,
-    "tanh": np.tanh,
-    "sigmoid": _sigmoid,
-    "relu": lambda x: np.maximum(x, 0),
-    "hard_sigmoid": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
-    "softmax": _softmax,
-    "elu": _elu,
-    "softplus": lambda x: np.logaddexp(x, 0),
-    "softsign": lambda x: x / (1 + np.abs(x)),
-    "swish": lambda x: x * _sigmoid(x),
-}

@@ -12,16 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference.network.config import single, wrapped
-from reference.network.hooks import (
-    ACTIVATIONS,
-    Array,
-    Hooks,
-    UnsupportedLayer,
-    align,
-    magnitude_of,
-    matmul,
-)
+from reference.network.activations import activated
+from reference.network.config import is_layer, wrapped
+from reference.network.hooks import Array, Hooks, UnsupportedLayer, align, magnitude_of, matmul
 
 #: Axes before Keras's own: trials and samples.
 LEAD = 2
@@ -44,6 +37,8 @@ class Layer:
     weights: Sequence[Array]
     #: Whether something reads the states that it returns.
     states_read: bool = False
+    #: The options of this call, defaults filled in.
+    call: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -77,28 +72,41 @@ def one(layer: Layer, inputs: list[Tensor]) -> Tensor:
     return inputs[0]
 
 
-def activated(run: Run, name: str, function: str, value: Array) -> Array:
-    """An activation function at the end of a layer, and the layer's output tensor."""
-    if function not in ("linear", "relu"):  # the others are operators of their own
-        value = run.hooks.tensor(f"{name}/logits", value)
-    bounds = {"softmax": (0.0, 1.0), "sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
-    result = run.hooks.function(name, function, ACTIVATIONS[function](value))
-    return run.hooks.tensor(name, result, bounds.get(function))
+def finished(run: Run, layer: Layer, value: Array) -> Array:
+    """The layer's activation, a function or a layer that stands for one, and its output tensor."""
+    chosen = layer.options["activation"]
+    if not is_layer(chosen):
+        return activated(run.hooks, layer.name, chosen, value)
+    kind, options = wrapped(layer.name, chosen)
+    value = run.hooks.tensor(f"{layer.name}/logits", value)
+    (result,) = FUNCTIONS[kind](run, Layer(layer.name, kind, options, []), [Tensor(value)])
+    return result.value
+
+
+def axes_of(layer: Layer, axis: Any, ndim: int) -> list[int]:
+    """Axes as Keras counts them, the batch being 0, as axes of an array with `ndim` of them."""
+    found = []
+    for one_axis in axis if isinstance(axis, (list, tuple)) else [axis]:
+        own = one_axis + LEAD if one_axis >= 0 else one_axis + ndim
+        if not LEAD < own < ndim:
+            raise UnsupportedLayer(f"layer {layer.name!r} ({layer.kind}): axis={axis!r}")
+        found.append(own)
+    return sorted(found)
 
 
 def product(
-    run: Run, layer: Layer, x: Array, kernel: Array, bias: Array | None, row_axes: int = 1
+    run: Run, name: str, x: Array, kernel: Array, bias: Array | None, row_axes: int = 1
 ) -> Array:
     """x [.., n] times kernel [n, units] plus bias [units]; see Hooks.operand for row_axes."""
-    w = run.hooks.weight(f"{layer.name}/kernel", "kernel", kernel)
-    x = run.hooks.operand(f"{layer.name}/kernel", x, row_axes)
+    w = run.hooks.weight(f"{name}/kernel", "kernel", kernel)
+    x = run.hooks.operand(f"{name}/kernel", x, row_axes)
     result = matmul(x, w)
     added: tuple[Array, ...] = ()
     if bias is not None:
-        added = (align(run.hooks.weight(f"{layer.name}/bias", "bias", bias), result.ndim),)
+        added = (align(run.hooks.weight(f"{name}/bias", "bias", bias), result.ndim),)
         result = result + added[0]
     terms = len(kernel) + len(added)
-    return run.hooks.total(f"{layer.name}/total", result, terms, magnitude_of(x, w, *added))
+    return run.hooks.total(f"{name}/total", result, terms, magnitude_of(x, w, *added))
 
 
 def dense(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
@@ -107,45 +115,8 @@ def dense(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
     units = options["units"]
     shapes = [(x.value.shape[-1], units)] + [(units,)] * bool(options["use_bias"])
     kernel, *bias = expect_weights(layer, *shapes)
-    result = product(run, layer, x.value, kernel, bias[0] if bias else None)
-    return [Tensor(activated(run, layer.name, options["activation"], result), x.mask)]
-
-
-def padding(kind: str, size: int, stride: int, dilation: int, length: int) -> tuple[int, int]:
-    """Zeros before and after an axis. same: output ceil(length / stride), the odd zero last."""
-    span = (size - 1) * dilation
-    if kind == "causal":
-        return span, 0
-    if kind == "same":
-        needed = max((-(-length // stride) - 1) * stride + span + 1 - length, 0)
-        return needed // 2, needed - needed // 2
-    return 0, 0
-
-
-def patches(x: Array, size: int, stride: int = 1, dilation: int = 1, kind: str = "valid") -> Array:
-    """Windows along the last but one axis: [.., length, channels] to [.., out, size * channels]."""
-    pad = padding(kind, size, stride, dilation, x.shape[-2])
-    if any(pad):
-        x = np.pad(x, [(0, 0)] * (x.ndim - 2) + [pad, (0, 0)])
-    count = (x.shape[-2] - (size - 1) * dilation - 1) // stride + 1
-    last = stride * (count - 1) + 1
-    parts = [x[..., k * dilation : k * dilation + last : stride, :] for k in range(size)]
-    return np.concatenate(parts, axis=-1)
-
-
-def conv_1d(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
-    """Cross-correlation along time, kernel [size, channels, filters]."""
-    x, options = one(layer, inputs).value, layer.options
-    size, stride, dilation = (
-        single(layer.name, key, options[key]) for key in ("kernel_size", "strides", "dilation_rate")
-    )
-    filters = options["filters"]
-    shapes: list[tuple[int, ...]] = [(size, x.shape[-1], filters)]
-    kernel, *bias = expect_weights(layer, *shapes, *[(filters,)] * bool(options["use_bias"]))
-    windows = patches(x, size, stride, dilation, options["padding"])
-    flat = kernel.reshape(-1, filters)
-    result = product(run, layer, windows, flat, bias[0] if bias else None, row_axes=2)
-    return [Tensor(activated(run, layer.name, options["activation"], result))]
+    result = product(run, layer.name, x.value, kernel, bias[0] if bias else None)
+    return [Tensor(finished(run, layer, result), x.mask)]
 
 
 def embedding(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
@@ -167,47 +138,13 @@ def masking(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
     return [Tensor(x * mask[..., np.newaxis], mask)]
 
 
-def layer_normalization(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
-    """(x - mean) / sqrt(variance + epsilon) * gamma + beta (Ba et al. 2016) along the last axis."""
-    (x, mask), options, hooks, name = one(layer, inputs), layer.options, run.hooks, layer.name
-    axes = options["axis"] if isinstance(options["axis"], (list, tuple)) else [options["axis"]]
-    if [axis % (x.ndim - LEAD) for axis in axes] != [x.ndim - LEAD - 1]:
-        raise UnsupportedLayer(f"layer {name!r}: axis={axes!r} is not only the last one")
-    size = x.shape[-1]
-    weights = expect_weights(layer, *[(size,)] * (options["scale"] + options["center"]))
-    mean = x.mean(axis=-1, keepdims=True)
-    mean = hooks.total(
-        f"{name}/mean", mean, size, lambda: np.abs(x[:1]).mean(axis=-1, keepdims=True)
-    )
-    mean = hooks.tensor(f"{name}/mean", mean)
-    centred = x - mean
-    squared = hooks.tensor(f"{name}/squared", np.square(centred))
-    variance = squared.mean(axis=-1, keepdims=True)
-    variance = hooks.total(f"{name}/variance", variance, size, lambda: variance[:1])
-    variance = hooks.tensor(f"{name}/variance", variance)
-    inverse = 1 / np.sqrt(np.maximum(variance, 0) + options["epsilon"])
-    factor = hooks.tensor(f"{name}/inverse", hooks.function(f"{name}/inverse", "rsqrt", inverse))
-    scaled = hooks.tensor(f"{name}/scaled", x * factor)
-    shift = hooks.tensor(f"{name}/shift", mean * factor)
-    result = hooks.total(
-        f"{name}/difference", scaled - shift, 3, lambda: np.abs(scaled[:1]) + np.abs(shift[:1])
-    )
-    if options["scale"]:
-        result = hooks.tensor(f"{name}/normal", result)
-        result = result * align(hooks.weight(f"{name}/gamma", "scale", weights[0]), x.ndim)
-    if options["center"]:
-        result = hooks.tensor(f"{name}/grown", result)
-        result = result + align(hooks.weight(f"{name}/beta", "bias", weights[-1]), x.ndim)
-    return [Tensor(hooks.tensor(name, result), mask)]
-
-
 def activation(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
     x = one(layer, inputs)
-    return [Tensor(activated(run, layer.name, layer.options["activation"], x.value), x.mask)]
+    return [Tensor(finished(run, layer, x.value), x.mask)]
 
 
 def dropout(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
-    """Inactive outside of training."""
+    """Inactive outside of training, as other layers are that give what they get."""
     return [one(layer, inputs)]
 
 
@@ -227,49 +164,67 @@ def permute(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
     return [Tensor(x.transpose(*range(LEAD + 1), *(LEAD + d for d in layer.options["dims"])))]
 
 
-def summed(run: Run, name: str, values: Sequence[Array]) -> Array:
-    """A sum of arrays as a tensor of its own."""
-    result: Array = sum(values[1:], start=values[0])
-    total = run.hooks.total(
-        f"{name}/total",
-        result,
-        len(values),
-        lambda: sum((np.abs(v[:1]) for v in values), np.zeros(())),
-    )
-    return run.hooks.tensor(name, total)
-
-
 def time_distributed(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
     """A layer applied to each time step: time is folded into the batch and out again."""
-    x, mask = one(layer, inputs)
+    x = one(layer, inputs)
     kind, options = wrapped(layer.name, layer.options["layer"])
-    if kind not in SIMPLE:
+    if kind not in FUNCTIONS or kind == "TimeDistributed":
         raise UnsupportedLayer(f"layer {layer.name!r}: TimeDistributed({kind})")
-    folded = x.reshape(*x.shape[:LEAD], -1, *x.shape[LEAD + 2 :])
     inner = Layer(layer.name, kind, options, layer.weights)
-    (result,) = SIMPLE[kind](run, inner, [Tensor(folded)])
-    value = result.value
-    shape = (len(value), *x.shape[1 : LEAD + 2], *value.shape[LEAD + 1 :])
-    return [Tensor(value.reshape(shape), mask)]
+    result, *more = FUNCTIONS[kind](run, inner, [Tensor(folded(x.value))])
+    if more:
+        raise UnsupportedLayer(f"layer {layer.name!r}: TimeDistributed({kind}) of several outputs")
+    return [Tensor(unfolded(result.value, x.value), x.mask)]
 
 
-#: Layers with one output that TimeDistributed may wrap.
-SIMPLE: dict[str, Function] = {
+def folded(x: Array) -> Array:
+    """[trials, samples, batch, time, …] with time as part of the batch."""
+    return x.reshape(*x.shape[:LEAD], -1, *x.shape[LEAD + 2 :])
+
+
+def unfolded(value: Array, x: Array) -> Array:
+    """What was computed from folded(x), with an axis of time again."""
+    return value.reshape(len(value), *x.shape[1 : LEAD + 2], *value.shape[LEAD + 1 :])
+
+
+def fold_time(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
+    """Where a model that TimeDistributed wraps begins."""
+    x = one(layer, inputs)
+    if x.mask is not None:
+        raise UnsupportedLayer(f"layer {layer.name!r}: a mask into a model for each time step")
+    return [Tensor(folded(x.value))]
+
+
+def unfold_time(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
+    """Where it ends: what the model gives, and what went into FoldTime."""
+    value, x = inputs
+    return [Tensor(unfolded(value.value, x.value))]
+
+
+def constant(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
+    """A value in Keras's own shape, which may be 1 where the batch is not."""
+    return [Tensor(np.asarray(layer.options["value"], np.float64)[np.newaxis, np.newaxis])]
+
+
+#: Every layer by its class. `reference.network` puts those of its other modules in.
+FUNCTIONS: dict[str, Function] = {
     "Activation": activation,
-    "Conv1D": conv_1d,
+    "Constant": constant,
     "Dense": dense,
     **dict.fromkeys(
-        ("Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout"), dropout
+        (
+            *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
+            *("GaussianNoise", "GaussianDropout", "AlphaDropout"),
+            *("ActivityRegularization", "Identity"),
+        ),
+        dropout,
     ),
+    "Embedding": embedding,
     "Flatten": flatten,
-    "LayerNormalization": layer_normalization,
+    "FoldTime": fold_time,
+    "Masking": masking,
     "Permute": permute,
     "Reshape": reshape,
-}
-
-LAYERS: dict[str, Function] = {
-    **SIMPLE,
-    "Embedding": embedding,
-    "Masking": masking,
     "TimeDistributed": time_distributed,
+    "UnfoldTime": unfold_time,
 }

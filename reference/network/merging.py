@@ -11,7 +11,9 @@ from functools import partial
 import numpy as np
 
 from reference.network.hooks import Array, UnsupportedLayer
-from reference.network.layers import LEAD, Function, Layer, Run, Tensor, summed
+from reference.network.layers import LEAD, Function, Layer, Run, Tensor
+from reference.network.normalization import l2_normalised
+from reference.network.steps import added, contracted, multiplied
 
 
 def concatenate(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
@@ -28,18 +30,18 @@ def concatenate(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
 
 def add(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
     """The sum of the inputs."""
-    return [Tensor(summed(run, layer.name, _values(layer, inputs)), _mask(inputs))]
+    return [Tensor(added(run.hooks, layer.name, *_values(layer, inputs)), _mask(inputs))]
 
 
 def subtract(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
     """The first of two inputs less the second."""
     first, second = _two(layer, inputs)
-    return [Tensor(summed(run, layer.name, [first, -second]), _mask(inputs))]
+    return [Tensor(added(run.hooks, layer.name, first, -second), _mask(inputs))]
 
 
 def average(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
     """The sum of the inputs, divided by their number."""
-    total = summed(run, f"{layer.name}/sum", _values(layer, inputs))
+    total = added(run.hooks, f"{layer.name}/sum", *_values(layer, inputs))
     return [Tensor(run.hooks.tensor(layer.name, total / len(inputs)), _mask(inputs))]
 
 
@@ -48,7 +50,7 @@ def multiply(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
     result, *rest = _values(layer, inputs)
     for index, factor in enumerate(rest):
         name = layer.name if index == len(rest) - 1 else f"{layer.name}/{index}"
-        result = run.hooks.tensor(name, run.hooks.function(name, "multiply", result * factor))
+        result = multiplied(run.hooks, name, result, factor)
     return [Tensor(result, _mask(inputs))]
 
 
@@ -62,10 +64,34 @@ def extreme(
     return [Tensor(run.hooks.tensor(layer.name, result), _mask(inputs))]
 
 
-def _two(layer: Layer, inputs: list[Tensor]) -> tuple[Array, Array]:
+def dot(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
+    """The sum of products along one axis of each input, for each element of the batch.
+
+    What is left of the second input's axes follows those of the first; axes count the batch as 0.
+    """
+    first, second = _two(layer, inputs, ranks=False)
+    chosen = layer.options["axes"]
+    both = list(chosen) if isinstance(chosen, (list, tuple)) else [chosen, chosen]
+    values = []
+    for value, axis, part in ((first, both[0], "first"), (second, both[1], "second")):
+        own = axis + LEAD if axis >= 0 else axis + value.ndim
+        if not LEAD < own < value.ndim:
+            raise UnsupportedLayer(f"layer {layer.name!r} (Dot): axes={chosen!r}")
+        if layer.options["normalize"]:
+            value = l2_normalised(run.hooks, f"{layer.name}/{part}", value, (own,))
+        values.append(np.moveaxis(value, own, -1))
+    first, second = values
+    left = (*first.shape[LEAD + 1 : -1], *second.shape[LEAD + 1 : -1])
+    rows = first.reshape(*first.shape[: LEAD + 1], -1, first.shape[-1])
+    columns = second.reshape(*second.shape[: LEAD + 1], -1, second.shape[-1])
+    result = contracted(run.hooks, layer.name, rows, np.swapaxes(columns, -1, -2))
+    return [Tensor(result.reshape(*result.shape[: LEAD + 1], *(left or (1,))))]
+
+
+def _two(layer: Layer, inputs: list[Tensor], ranks: bool = True) -> tuple[Array, Array]:
     if len(inputs) != 2:
         raise UnsupportedLayer(f"layer {layer.name!r} ({layer.kind}): {len(inputs)} inputs")
-    first, second = _values(layer, inputs)
+    first, second = _values(layer, inputs) if ranks else [x.value for x in inputs]
     return first, second
 
 
@@ -86,6 +112,7 @@ MERGING: dict[str, Function] = {
     "Add": add,
     "Average": average,
     "Concatenate": concatenate,
+    "Dot": dot,
     "Maximum": partial(extreme, np.maximum),
     "Minimum": partial(extreme, np.minimum),
     "Multiply": multiply,

@@ -14,10 +14,12 @@ import numpy as np
 from reference.network.cells import Cell, make_cell
 from reference.network.config import wrapped
 from reference.network.hooks import Array, UnsupportedLayer
-from reference.network.layers import LEAD, Function, Layer, Run, Tensor, summed
+from reference.network.layers import LEAD, Function, Layer, Run, Tensor
+from reference.network.steps import added
 
 _WITH_CELL = {"LSTM": "LSTMCell", "GRU": "GRUCell", "SimpleRNN": "SimpleRNNCell"}
-_RECURRENT = (*_WITH_CELL, "RNN", "ConvLSTM1D")
+_CONVOLUTIONAL = ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+_RECURRENT = (*_WITH_CELL, "RNN", *_CONVOLUTIONAL)
 
 
 def fused(layer: Layer, masked: bool) -> bool:
@@ -50,7 +52,7 @@ def recurrent(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
     time_axis = LEAD if options["time_major"] else LEAD + 1
     steps, batch_shape = _time_first(x, time_axis)
     masks = None if mask is None else _time_first(mask, time_axis)[0]
-    states = _initial(run, cell, name, initial, is_fused, steps)
+    states = _initial(run, cell, name, initial, is_fused, steps, batch_shape[0])
     backwards = bool(options["go_backwards"])
     outputs, states = _scan(cell, steps, masks, states, backwards, options)
     if run.carried is not None and is_fused:
@@ -113,13 +115,20 @@ def _initial(
     given: list[Array],
     is_fused: bool,
     steps: Array,
+    samples: int,
 ) -> list[Array]:
     """Initial states [trials or 1, rows, …]: given, carried over from the last run, or zero."""
     rows = steps.shape[2]
     shapes = cell.state_shapes(steps.shape[3:])
     zeros = [np.zeros((1, rows, *shape)) for shape in shapes]
     if given:
-        states = [state.reshape(len(state), rows, *state.shape[LEAD + 1 :]) for state in given]
+        batch = steps.shape[2] // samples
+        states = [
+            np.broadcast_to(s, (len(s), samples, batch, *s.shape[LEAD + 1 :])).reshape(
+                len(s), rows, *s.shape[LEAD + 1 :]
+            )
+            for s in given
+        ]
         if [state.shape[1:] for state in states] != [zero.shape[1:] for zero in zeros]:
             raise ValueError(f"layer {name!r}: initial states of wrong number or shape")
         return states
@@ -168,7 +177,7 @@ def bidirectional(run: Run, layer: Layer, inputs: list[Tensor]) -> list[Tensor]:
         value = run.hooks.tensor(name, pair[0] * pair[1])
     else:
         scale = 0.5 if merge == "ave" else 1.0
-        value = summed(run, name, [scale * part for part in pair])
+        value = added(run.hooks, name, *(scale * part for part in pair))
     return [Tensor(value, ahead[0].mask), *final]
 
 

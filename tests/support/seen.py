@@ -116,7 +116,7 @@ def gru(*candidate: str, terms: int) -> list[str]:
 
 _KERNEL_AND_BIAS = ["weight a/kernel kernel", "operand a/kernel 1", "weight a/bias bias"]
 _NORM = [
-    "total a/mean 4",
+    "total a/mean/total 4",
     "tensor a/mean",
     "tensor a/squared",
     "total a/variance 4",
@@ -161,7 +161,7 @@ SHOWN: list[tuple[str, dict[str, Any], list[tuple[int, ...]], list[str]]] = [
             ("softmax", " 0.0 1.0"),
             ("sigmoid", " 0.0 1.0"),
             ("tanh", " -1.0 1.0"),
-            ("softsign", ""),
+            ("elu", ""),
         )
     ),
     (
@@ -181,9 +181,9 @@ SHOWN: list[tuple[str, dict[str, Any], list[tuple[int, ...]], list[str]]] = [
         {"filters": 3, "kernel_size": 2},
         [(2, 4, 3), (3,)],
         [
-            "weight a/kernel kernel",
-            "operand a/kernel 2",
+            "weight a/kernel filters",
             "weight a/bias bias",
+            "operand a/kernel 2",
             "total a/total 9",
             "function a linear",
             "tensor a",

@@ -132,18 +132,14 @@ def test_a_captured_log_is_judged_as_the_board_is(
 ) -> None:
     commands, _ = recorded
     capture = tmp_path / "capture.txt"
-    for state in ("carried", "cleared"):
-        with capture.open("wb") as out, commands.open("rb") as given:
-            words = [*PROGRAM, str(recorded[1]), "--state", state]
-            subprocess.run(words, cwd=ROOT, stdin=given, stdout=out, check=True, timeout=60)
-        run = gate(5, f"log:{capture}", suites=SUITES[:2])
-        assert run.status == 0, run.text
-        case = _of(run, "test_device")
-        assert case["board"]["state"] == state
-        assert case["board"]["transport"] == "log"
-        assert [each for each in run.cases.values() if each.get("law")] == [
-            each for each in run.cases.values() if each["runtime"] == "tflm" and each.get("law")
-        ]
+    with capture.open("wb") as out, commands.open("rb") as given:
+        words = [*PROGRAM, str(recorded[1])]
+        subprocess.run(words, cwd=ROOT, stdin=given, stdout=out, check=True, timeout=60)
+    run = gate(5, f"log:{capture}", suites=SUITES[:2])
+    assert run.status == 0, run.text
+    board = _of(run, "test_device")["board"]
+    assert (board["state"], board["transport"]) == ("carried", "log")
+    assert {case["runtime"] for case in run.cases.values() if case.get("law")} == {"tflm"}
     assert "the laws of state are UNTESTED on it" in _flat(run)
     capture.write_bytes(capture.read_bytes()[:2000])
     cut = gate(5, f"log:{capture}", suites=SUITES[:1])

@@ -68,8 +68,8 @@ def test_a_python_without_the_package_is_named(bare: Path, numpy_only: Path) -> 
     ("text", "message"),
     [
         ("exit 0", "does not answer as a Python does"),
-        ("echo '[[3, 6, 15]]'", "it is Python 3.6.15; expected 3.7 or newer"),
-        ("echo hello", "does not answer as a Python does"),
+        ("echo '[[3, 6, 15], \"\"]'", "it is Python 3.6.15; expected 3.7 or newer"),
+        ("echo hello", "does not answer as a Python does (it printed: hello)"),
     ],
 )
 def test_what_is_no_usable_python_is_named(tmp_path: Path, text: str, message: str) -> None:

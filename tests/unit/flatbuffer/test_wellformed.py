@@ -11,6 +11,7 @@ import pytest
 
 from harness.conversion.trust import refuse_reaching_out
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
+from harness.flatbuffer.structure import Structure
 from harness.flatbuffer.wellformed import damage
 from harness.workers.remote import inspect
 from tests.support.reference_models import float_weights, integer_model
@@ -56,7 +57,6 @@ def _as_while(document: dict[str, Any], graph: int) -> None:
         (lambda d: d.update(subgraphs=[]), "no subgraph"),
         (lambda d: _main(d).update(inputs=[999]), "inputs [999] of"),
         (lambda d: _main(d).update(outputs=[-1]), "outputs [-1] of"),
-        (lambda d: _main(d).update(inputs=[]), "no inputs or no outputs"),
         (lambda d: _operator(d)["inputs"].append(999), "names a tensor beyond"),
         (lambda d: _operator(d).update(outputs=[-2]), "names a tensor beyond"),
         (lambda d: _operator(d).update(intermediates=[999]), "names a tensor beyond"),
@@ -74,7 +74,6 @@ def _as_while(document: dict[str, Any], graph: int) -> None:
         (lambda d: _tensor(d, 2).update(shape=[-5, 3]), "the shape [-5, 3]"),
         (lambda d: _tensor(d, 2).update(signature=[5]), "2 axes and 1 in its signature"),
         (lambda d: _tensor(d, 2).update(scale=[0.1, 0.2]), "2 scales and"),
-        (lambda d: _tensor(d, 0).update(dtype="string"), "is of type string"),
         (lambda d: _tensor(d, 2).update(name="x" * 100_000), "its vectors overlap"),
         (
             lambda d: d.update(
@@ -94,3 +93,22 @@ def test_an_operation_that_touches_files_is_refused() -> None:
     refuse_reaching_out(["FlexTensorListReserve", "WriteFile", "FULLY_CONNECTED"])
     with pytest.raises(ValueError, match=r"WriteFile.*--trusted"):
         refuse_reaching_out(["FULLY_CONNECTED", "FlexWriteFile"])
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda d: None, ""),
+        (lambda d: _main(d).update(inputs=[]), "the model has 0 inputs and 1 outputs"),
+        (lambda d: _tensor(d, 0).update(dtype="string"), "is of type string, which is no number"),
+        (lambda d: _tensor(d, 0).update(dtype="complex64"), "is of type complex64"),
+    ],
+)
+def test_a_model_of_no_numbers_is_sound_and_cannot_be_compared(
+    change: Callable[[dict[str, Any]], None], why: str
+) -> None:
+    document = copy.deepcopy(describe(FLOAT))
+    change(document)
+    assert damage(document, len(FLOAT)) == ""
+    assert why in Structure(document).uncomparable
+    assert bool(why) == bool(Structure(document).uncomparable)

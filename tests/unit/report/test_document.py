@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from rich.console import Console
 
@@ -110,7 +109,7 @@ def test_infinity_is_written_as_null(tmp_path: Path) -> None:
 )
 def test_a_document_of_another_form_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     path = tmp_path / "conformance.json"
-    with pytest.raises(jsonschema.ValidationError):
+    with pytest.raises(ValueError, match="not a report of"):
         report.write(_document({**CASE, **change}), path)
     assert not path.exists()
 
@@ -118,7 +117,7 @@ def test_a_document_of_another_form_is_refused(tmp_path: Path, change: dict[str,
 def test_a_missing_key_is_refused(tmp_path: Path) -> None:
     case = copy.deepcopy(CASE)
     del case["budget_used"]
-    with pytest.raises(jsonschema.ValidationError):
+    with pytest.raises(ValueError, match="not a report of"):
         report.write(_document(case), tmp_path / "conformance.json")
 
 

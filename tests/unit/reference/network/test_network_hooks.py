@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from reference.network import evaluate, run
-from reference.network.hooks import ACTIVATIONS, Hooks
+from reference.network.activations import ACTIVATIONS
+from reference.network.hooks import Hooks
 from reference.network.layers import Run
 from tests.support.networks import Array, document, named, node
 from tests.support.seen import (

@@ -1,0 +1,1 @@
+"""Make emulated ARM Pythons, whose LiteRT computes as phones and small computers do."""
