@@ -1,4 +1,4 @@
-"""What `--device` takes, and what it says of everything else."""
+"""`--device` takes transports, and says of everything else what it expected."""
 
 from __future__ import annotations
 
