@@ -5,6 +5,7 @@ pytest_plugins = [
     f"harness.plugins.{name}"
     for name in (
         *("project", "options", "session", "collection", "outcome_hooks", "report"),
-        *("laws", "structure", "resources", "parallel", "benchmarks", "own_failures", "progress"),
+        *("laws", "structure", "resources", "kernels", "parallel", "benchmarks"),
+        *("own_failures", "progress"),
     )
 ]

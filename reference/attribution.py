@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 
 from reference.lstm.float64 import LstmState
 from reference.lstm.integer import lstm_integer
+from reference.lstm.integer_preparation import truncated_steps
 from reference.lstm.integer_weights import IntegerLstm
 from reference.lstm.profiles import Profile, factors, with_factor
+
+#: Factors that change nothing within one invoke.
+_IDLE = ("state", "first_recurrent")
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ def attribute(
     profile, names = a, factors(a, b)
     for name in names:
         profile = with_factor(profile, name, b)
-        same = name == "other_activation" and model.activation == "tanh"
-        path.append(path[-1] if same else lstm_integer(model, x, profile, initial).outputs)
+        idle = _is_idle(name, model)
+        path.append(path[-1] if idle else lstm_integer(model, x, profile, initial).outputs)
     differs = path[0] != path[-1]
     by_factor = {
         name: int(np.count_nonzero((path[k] != path[k + 1]) & differs))
@@ -60,3 +64,18 @@ def attribute(
             np.count_nonzero(observed_a != path[0]) + np.count_nonzero(observed_b != path[-1])
         )
     return Attribution(differs.size, int(np.count_nonzero(differs)), by_factor, residual)
+
+
+def _is_idle(factor: str, model: IntegerLstm) -> bool:
+    """Whether a factor changes nothing of a model, so that it need not be run."""
+    if factor == "other_activation":
+        return model.activation == "tanh"
+    if factor == "clip_quotient":
+        narrow, wide = (
+            truncated_steps(max(model.cell_clip, 0.0), model.cell_scale, 2**15 - 1, precision)
+            for precision in (np.float32, np.float64)
+        )
+        return narrow == wide
+    if factor in ("accumulator", "half_bit"):
+        return model.activation_dtype == "int8"
+    return factor in _IDLE

@@ -61,7 +61,7 @@ def measure_parity(case: Case, session: Session) -> Measured:
             explain_without_keras(case, artifacts, expected, outputs, saturated), seconds=seconds
         )
     else:
-        measured = _compared(case, session, expected, outputs, seconds, saturated)
+        measured = compared(case, session, expected, outputs, seconds, saturated)
     if artifacts.keras is None and case.runtime.name == "tflite":
         measured = _alone(measured, artifacts)
     elif not expected.missing:
@@ -176,10 +176,10 @@ def _keras_parity(case: Case, session: Session, artifacts: CaseArtifacts) -> Mea
     assert artifacts.expected_of_keras is not None
     seconds = {"invoke": artifacts.keras.seconds}
     expected, outputs = artifacts.expected_of_keras, artifacts.keras.outputs
-    return explained(case, artifacts, _compared(case, session, expected, outputs, seconds))
+    return explained(case, artifacts, compared(case, session, expected, outputs, seconds))
 
 
-def _compared(
+def compared(
     case: Case,
     session: Session,
     expected: Expectation,
@@ -187,7 +187,7 @@ def _compared(
     seconds: dict[str, float],
     saturated: Sequence[float] = (),
 ) -> Measured:
-    """The phase compare: outputs in Keras's order, as real numbers."""
+    """The phase compare: outputs in Keras's order as real numbers, within the budgets."""
     if expected.missing:
         return Measured(
             StepResult(Phase.COMPARE, Outcome.NOT_JUDGED, expected.missing), seconds=seconds

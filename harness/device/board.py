@@ -18,6 +18,7 @@ from harness.execution.interpreters import Interpreters, Run
 from harness.flatbuffer.structure import Structure, quantization_of
 from harness.flatbuffer.tensor_codec import to_runtime
 from harness.kernels.answers import Predictor, Unpredictable
+from harness.kernels.judgement import CURES
 from harness.laws.applicability import promises_streaming
 from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Case, Measured
@@ -28,11 +29,6 @@ from reference.lstm.device_profiles import KERNELS
 Array = NDArray[Any]
 #: Profiles whose name says what a device runs, the likeliest first.
 _PROFILES = tuple(each for each in KERNELS.values() if each.known and each.name != REFERENCE)
-_CURE = (
-    "feed whole sequences to each invoke; or use kernels that keep the state (the reference LSTM "
-    "kernel, or a TFLM that passes the variable tensors to CMSIS-NN); or make the states inputs "
-    "and outputs of the model"
-)
 
 
 class StreamRunner:
@@ -134,7 +130,7 @@ def _predicted(
 def _verdict(case: Case, session: Session, structure: Structure, told: Told) -> StepResult:
     agreed = StepResult(Phase.COMPARE, Outcome.AGREED, str(told))
     if told.exact:
-        return _of_state(agreed, structure, told)
+        return _of_state(session, agreed, structure, told)
     # Other arithmetic is no fault where a budget says how far it may go.
     parity = measure_parity(case, session)
     if parity.budget is None or told.swapped:
@@ -142,19 +138,21 @@ def _verdict(case: Case, session: Session, structure: Structure, told: Told) -> 
     if not parity.result.agreed:
         message = f"{told}\n{parity.result.message}"
         return replace(agreed, outcome=Outcome.DIVERGED, message=message)
-    return _of_state(agreed, structure, told) if told.state == "cleared" else agreed
+    return _of_state(session, agreed, structure, told) if told.state == "cleared" else agreed
 
 
-def _of_state(agreed: StepResult, structure: Structure, told: Told) -> StepResult:
+def _of_state(session: Session, agreed: StepResult, structure: Structure, told: Told) -> StepResult:
     if told.state == "unknown":
         return replace(agreed, outcome=Outcome.DIVERGED)
     why = promises_streaming(structure)
+    if session.settings.streaming:
+        why = "it is said to be streamed (--streaming)"
     if told.state != "cleared" or not why:
         return agreed
     share = f"{told.lost / told.streamed:.1%} of a stream's outputs are wrong"
     message = (
         f"{told}. The model needs its state from one invoke to the next ({why}): {share}. "
-        f"Cure: {_CURE}"
+        f"Cure: {'; or '.join(CURES)}"
     )
     return replace(agreed, outcome=Outcome.DIVERGED, message=message)
 

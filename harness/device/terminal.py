@@ -28,8 +28,22 @@ def show(console: Console, documents: Sequence[Mapping[str, Any]], report: Path)
             f"{len(documents)} models measured, arenas of {arenas[0]:,} to {arenas[-1]:,} bytes",
             highlight=False,
         )
-    for line in [*_compiled(documents), f"files: {report / FOLDER}"]:
+    for line in [*_with_cmsis_nn(documents), *_compiled(documents), f"files: {report / FOLDER}"]:
         console.print(line, highlight=False, markup=False)
+
+
+def _with_cmsis_nn(documents: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The arena with CMSIS-NN's LSTM kernels: a line for each model, or one for a catalogue."""
+    found = [d for d in documents if d["resources"].get("cmsis_nn")]
+    what = "arena with CMSIS-NN's LSTM kernels on a 32-bit board"
+    if len(documents) > _MOST_ROWS:
+        most = max((d["resources"]["cmsis_nn"]["extra_bytes"] for d in found), default=0)
+        return [f"{what}: up to {most:,} bytes more, of {len(found)} models"] if found else []
+    return [
+        f"{d['subject']} {d['recipe']}: {what} {d['resources']['cmsis_nn']['arena_bytes']:,} bytes "
+        f"({d['resources']['cmsis_nn']['extra_bytes']:+,})"
+        for d in found
+    ]
 
 
 def _compiled(documents: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -71,7 +71,7 @@ class Predictor:
     runtimes: OperatorRuntimes
     bounds: Limits = limits.INVOKE
     #: What parts of the graph gave that no LSTM comes before.
-    _known: dict[tuple[bool, tuple[int, ...]], tuple[Array, ...]] = field(default_factory=dict)
+    known: dict[tuple[bool, tuple[int, ...]], tuple[Array, ...]] = field(default_factory=dict)
 
     def answer(self, kernels: DeviceKernels, streamed: bool = False) -> DeviceAnswer:
         """What these kernels give for the samples.
@@ -121,12 +121,12 @@ class Predictor:
             part, inputs = cut(self.content, set(given), missing)
             first = len(given) == len(self.samples)
             key = (streamed, missing)
-            if first and key in self._known:
-                values = self._known[key]
+            if first and key in self.known:
+                values = self.known[key]
             else:
                 values = self._run(part, [given[k] for k in inputs], len(missing), streamed)
             if first:
-                self._known[key] = values
+                self.known[key] = values
             found = dict(zip(missing, values, strict=True))
         return [given[k] if k in given else found[k] for k in wanted]
 

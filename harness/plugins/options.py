@@ -12,6 +12,7 @@ import pytest
 from fixtures import array_files
 from harness.comparison import accuracy
 from harness.device.c_array import find_compiler
+from harness.kernels.cases import check_names
 from harness.pipeline.selection import select
 from harness.plugins import project
 from harness.plugins.shared import SELECTION
@@ -58,6 +59,8 @@ DECIDING = (
     Option("--tflite", _PATHS, "gate this converted flatbuffer; repeatable"),
     Option("--recipe", _NAMES, "only this recipe; repeatable"),
     Option("--runtime", _NAMES, "only this runtime; repeatable"),
+    Option("--kernels", _NAMES, "say what this device's LSTM kernels will answer; repeatable"),
+    Option("--streaming", _SWITCH, "the models are streamed: their state goes on over invokes"),
     Option("--budget", _BUDGETS, "multiply budgets, as my.keras/int8/tflm=1.5:why; repeatable"),
     Option("--converter-env", _ENVIRONMENT, "environment variable of --converter-python"),
     Option("--runtime-python", _OTHER, "another version of a runtime: tflm@oldest=PATH"),
@@ -112,6 +115,7 @@ def pytest_configure(config: pytest.Config) -> None:
     option = config.option
     try:
         project.fill(config)
+        check_names(option.kernels)
         config.stash[SELECTION] = select(
             option.model,
             option.tflite,
@@ -120,8 +124,10 @@ def pytest_configure(config: pytest.Config) -> None:
             option.full,
             option.runtime_python,
             option.predictions is not None,
-            bool(option.strict),
-            option.device,
+            kernels=option.kernels,
+            streaming=option.streaming,
+            strict=bool(option.strict),
+            boards=option.device,
         )
         environments.converter(option.converter_python, option.converter_env)
         _check_samples(option)

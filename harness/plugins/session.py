@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.kernels.cases import KernelCase
 from harness.pipeline.cases import Case
 from harness.pipeline.settings import Settings
 from harness.plugins.project import OVERRIDES
@@ -38,6 +39,7 @@ def session(request: pytest.FixtureRequest) -> Iterator[Session]:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
     apart = ("operator", "golden")
     cases = cases_of(request.session)
+    cases = [c.shared if isinstance(c, KernelCase) else c for c in cases]
     plain = [c for c in cases if type(c) is Case and c.subject.kind not in apart]
     if hasattr(config, "workerinput"):
         found.plan(plain)
@@ -69,4 +71,5 @@ def _settings(config: pytest.Config) -> Settings:
         predictions=option.predictions,
         report=option.report,
         cxx=option.cxx,
+        streaming=config.stash[SELECTION].streaming,
     )

@@ -36,6 +36,8 @@ def _deciding(flag: str, values: Sequence[Any], case: Case) -> list[Any]:
         files = {path for path in (subject.path, subject.keras_path) if path is not None}
         alone = subject.path is not None and subject.name == printable(subject.path.name)
         return [path for path in values if not alone or path.resolve() in files]
+    if flag == "--kernels" and (name := getattr(case, "kernels", "")):
+        return [name]
     if flag == "--budget":
         return [text for text in values if any(map(parse(text).selects, case.parities))]
     return list(values)

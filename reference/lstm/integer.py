@@ -43,7 +43,7 @@ __all__ = ["lstm_integer", "tanh_is_skipped"]
 _CHUNK_NUMBERS = 4096
 
 #: Columns that a Helium kernel accumulates in 32 bits (CMSIS-NN MAX_COL_COUNT).
-_HELIUM_COLUMNS = 512
+HELIUM_COLUMNS = 512
 
 
 def lstm_integer(
@@ -170,8 +170,8 @@ def _accumulate(
     point's share in it get the same number, as far as it fits."""
     if profile.accumulator == "helium" and model.activation_dtype == "int16":
         sums = np.asarray(kernel.sum(axis=1, keepdims=True), np.int64)
-        first = _matmul(x[:, :_HELIUM_COLUMNS], kernel[:, :_HELIUM_COLUMNS])
-        rest = _matmul(x[:, _HELIUM_COLUMNS:], kernel[:, _HELIUM_COLUMNS:])
+        first = _matmul(x[:, :HELIUM_COLUMNS], kernel[:, :HELIUM_COLUMNS])
+        rest = _matmul(x[:, HELIUM_COLUMNS:], kernel[:, HELIUM_COLUMNS:])
         return wrap_int32(first + bias - zero_point * sums) + rest
     accumulators = _matmul(x - zero_point, kernel) + bias
     return wrap_int32(accumulators) if model.activation_dtype == "int8" else accumulators

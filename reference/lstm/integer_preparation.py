@@ -52,6 +52,8 @@ class Prepared(NamedTuple):
 def prepare(model: IntegerLstm, profile: Profile) -> Prepared:
     if profile.cell_update == "shift" and model.cell_scale_log2 > -9:
         raise ValueError(f"{profile.name} refuses cell scale {model.cell_scale}, above 2**-9")
+    if profile.cell_shift == "in_place" and not _is_power_of_two(model.cell_scale):
+        raise ValueError(f"{profile.name} refuses cell scale {model.cell_scale}, no power of two")
     log2 = model.cell_scale_log2
     if profile.cell_activation == "table":
         shifted = max(log2, -12) if profile.cell_shift == "in_place" else log2
@@ -76,6 +78,12 @@ def prepare(model: IntegerLstm, profile: Profile) -> Prepared:
         cell_shift=max(-12 - log2, 0) if profile.cell_shift == "in_place" else 0,
         cell_clip=_cell_clip(model, profile),
     )
+
+
+def _is_power_of_two(scale: float) -> bool:
+    """As TensorFlow Lite's CheckedLog2 has it."""
+    log2 = float(np.log2(scale))
+    return abs(log2 - round(log2)) < 1e-3
 
 
 def _candidate(model: IntegerLstm, profile: Profile) -> Int64:

@@ -69,6 +69,13 @@ def test_a_users_model_gets_its_figures_and_files(models: Path, tmp_path: Path) 
         assert found["arena"]["one_step_less"]
         assert f"{found['arena_bytes']:,}" in text
         assert f"{found['macs']:,}" in text
+        if case["recipe"] == "int8":
+            more = found["cmsis_nn"]["extra_bytes"]
+            assert found["cmsis_nn"]["arena_bytes"] == found["arena_bytes"] + more
+            assert f"on a 32-bit board {found['arena_bytes'] + more:,} bytes (+{more:,})" in text
+            assert f"need {more} bytes more" in (folder / "model.h").read_text()
+        else:
+            assert found["cmsis_nn"] is None
         size = int((folder / "model.h").read_text().split(": ")[1].split(" bytes")[0])
         assert size == found["flatbuffer_bytes"]
     tflite = next(c for c in report["cases"] if c["subject"] == "fused.tflite")

@@ -1,4 +1,4 @@
-"""How far rounding may move a file's own answer is measured on it, and no fault hides in it."""
+"""Hold the measure of how far rounding may move a file's own answer, which hides no fault."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from reference.arithmetic.fixed_point import quantised_multiplier, reduced_mantissa
+from reference.attribution import attribute
 from reference.lstm.device_profiles import (
     CMSIS_NN,
     CMSIS_NN_2023,
@@ -131,6 +132,9 @@ def test_the_legacy_kernel_refuses_what_has_no_defined_answer() -> None:
     coarse, x = recorded("A", cell_scale=2.0**-8)
     with pytest.raises(ValueError, match="refuses cell scale"):
         lstm_integer(coarse, x, CMSIS_NN_2023)
+    odd, x = recorded("A", cell_scale=1.1 * 2.0**-12)
+    with pytest.raises(ValueError, match="no power of two"):
+        lstm_integer(odd, x, CMSIS_NN_2023)
     time_major, x = recorded("B")
     with pytest.raises(ValueError, match="reads past its biases"):
         lstm_integer(time_major, x, CMSIS_NN_2023)
@@ -271,3 +275,13 @@ def test_the_contract_of_each_profile() -> None:
         "cmsis-nn-2024",
     }
     assert [name for name, word in found.items() if word == "destroyed"] == ["cmsis-nn-2023"]
+
+
+@pytest.mark.parametrize("factor", TELLING)
+def test_attribution_counts_a_factor_that_acts(factor: str) -> None:
+    """And leaves none out that it takes to be idle."""
+    (model, x), profile, other = TELLING[factor]
+    mutant = with_factor(profile, factor, other)
+    found = attribute(model, x, profile, mutant)
+    outputs = [lstm_integer(model, x, p).outputs for p in (profile, mutant)]
+    assert found.by_factor == {factor: int((outputs[0] != outputs[1]).sum())}
