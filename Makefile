@@ -3,6 +3,7 @@
 # make test          the same, and all of the harness's own tests
 # make fuzz          corrupt 10,080 flatbuffers: all runtimes, the reader, the gate (half an hour)
 # make certify       every check is seen to kill its faults; make certificate rewrites the table
+# make world         gate 1,000 ordinary models and hold each verdict to the truth (WORLD=200: fewer)
 # make versions      measure which TensorFlow, Keras and runtime versions work (ROWS="2.19 tf_keras")
 # make arm64         make an emulated ARM64 Python with LiteRT, for --runtime-python (no root)
 # make ophint        build the legacy golden models again (needs Python 3.7)
@@ -22,7 +23,7 @@ ARGS ?=
 DIGITS := examples/digits/out
 SHORT := last/ or sequences/ or bidirectional-concat/ or gru/ or digits/
 
-.PHONY: help conformance conformance-short check quick test fuzz certify certificate mutants matrix versions arm64 ophint \
+.PHONY: help conformance conformance-short check quick test fuzz certify certificate world mutants matrix versions arm64 ophint \
 	lock clean
 
 help:
@@ -61,6 +62,12 @@ certify: .venv/.run
 
 certificate: .venv/.run
 	$(BIN)/python -m harness certify --write $(ARGS)
+
+# Models that no catalogue has, as users build them: nothing healthy red, nothing wrong green.
+# ARGS="--write" rewrites docs/world.md and the README's table.
+WORLD ?= 1000
+world: .venv/.run
+	$(BIN)/python -m harness world --count $(WORLD) $(ARGS)
 
 # Thousands of small changes to reference/ and the comparison, each held to the tests that need no
 # runtime. A run that was stopped goes on where it was; ARGS=--again examines everything.
