@@ -1,0 +1,173 @@
+"""Repair a Keras model that does not fuse, and tell what that changes on each runtime."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fixtures.runtimes import Runtime
+from fixtures.subjects import users_models
+from harness.conversion.rewriting import keras_file
+from harness.pipeline.artifacts import CaseArtifacts
+from harness.pipeline.cases import Measured
+from harness.repair.model_proof import (
+    Judged,
+    cases_of,
+    difference,
+    judge,
+    masked_steps,
+    not_as_rewritten,
+    samples,
+    shortcomings,
+)
+from harness.repair.rules.document import Document
+from harness.repair.rules.table import refusals, rewritten, unfused
+from harness.session.session import Session
+from harness.workers.answers import Failure
+from reference.network import UnsupportedLayer
+
+Rewrite = Callable[[Document, bool], Document]
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What became of a repair: whether its result is proven (or nothing was to do), and the lines
+    for the terminal."""
+
+    proven: bool
+    lines: tuple[str, ...]
+    before: Judged | None = None
+    after: Judged | None = None
+
+
+def repair(
+    session: Session,
+    path: Path,
+    out: Path,
+    runtimes: Sequence[Runtime],
+    unmasked: bool = False,
+    rewrite: Rewrite = rewritten,
+) -> Repaired:
+    """Write the repaired .keras file where it is proven; a model that needs none, byte for byte.
+
+    unmasked: the user says that no step is masked; the samples of --inputs are held to it.
+    rewrite: the rules, as `rules.table.rewritten` applies them.
+    Raises ValueError for a file that is no Keras model, and OSError where something cannot be read
+    or written.
+    """
+    (subject,) = users_models([path], [])
+    cases = cases_of(subject, runtimes)
+    session.plan(cases)
+    artifacts = session.artifacts(cases[0])
+    built = artifacts.built
+    if built is None or not built.result.agreed or built.config is None:
+        said = artifacts.conversion.result if built is None else built.result
+        raise ValueError(f"{path}: {said}")
+    before = Document.of(built.config, built.weights)
+    wanted = unfused(before)
+    if not wanted:
+        return _nothing(path, out)
+    after = rewrite(before, unmasked)
+    lines = [f"{path}: {len(after.rewritings)} rewritings"]
+    lines += [f"  {rewriting}" for rewriting in after.rewritings]
+    if refused := refusals(after):
+        return _refused(lines, out, "no repair is the same function:", refused)
+    try:
+        faults, told = _same_function(session, artifacts, before, after)
+    except UnsupportedLayer as error:
+        faults, told = [f"the oracle does not know the model: {error}"], ""
+    if faults:
+        return _refused(lines, out, "not proven:", faults)
+    lines.append(told)
+    written = keras_file(session.keras, after.config, after.weights)
+    if isinstance(written, Failure):
+        return _refused(lines, out, "Keras cannot write the model:", [written.message])
+    with tempfile.TemporaryDirectory() as folder:
+        # Another name than the original's: workers keep models by name.
+        new = Path(folder) / f"{path.stem}.repaired.keras"
+        new.write_bytes(written)
+        (again,) = users_models([new], [])
+        was, now = judge(session, subject, runtimes), judge(session, again, runtimes)
+        read = session.artifacts(cases_of(again, runtimes)[0]).built
+    if read is None or not read.result.agreed:
+        faults = ["the file that was written cannot be read"]
+    else:
+        faults = not_as_rewritten(after, read.config, read.weights)
+    faults += shortcomings(was, now)
+    lines += ["", *_table(was, now)]
+    if faults:
+        return _refused([*lines, ""], out, "not proven:", faults, was, now)
+    out.write_bytes(written)
+    lines += [f"{out}: written; gate it with pytest suites/ --model {out}"]
+    return Repaired(True, tuple(lines), was, now)
+
+
+def _same_function(
+    session: Session, artifacts: CaseArtifacts, before: Document, after: Document
+) -> tuple[list[str], str]:
+    """What speaks against two documents being the same function, and the figure that speaks for
+    it."""
+    masks_taken = any(one.rule == "no masked steps" for one in after.rewritings)
+    if masks_taken and session.settings.inputs is None:
+        return ["--no-masked-steps is held to your samples: give --inputs"], ""
+    stimulus = samples(session, artifacts, drawn=not masks_taken)
+    if masks_taken and (masked := masked_steps(before, stimulus)):
+        return [f"--no-masked-steps does not hold for --inputs: {one}" for one in masked], ""
+    faults, largest = difference(session, before, after, stimulus)
+    count = len(next(iter(stimulus.values())))
+    return faults, f"the same function: at most {largest:.3g} apart in float64, {count} samples"
+
+
+def _nothing(path: Path, out: Path) -> Repaired:
+    said = f"{path}: every recurrent layer meets the conditions of fusing"
+    if path.is_dir() or path.suffix != out.suffix:
+        return Repaired(True, (f"{said}; use it as it is, {out} is not written",))
+    if path.resolve() != out.resolve():
+        shutil.copyfile(path, out)
+    return Repaired(True, (said, f"{out}: written, byte for byte"))
+
+
+def _refused(
+    lines: Sequence[str],
+    out: Path,
+    why: str,
+    faults: Sequence[str],
+    before: Judged | None = None,
+    after: Judged | None = None,
+) -> Repaired:
+    told = [f"{out} is not written, {why}", *(f"  {fault}" for fault in faults)]
+    return Repaired(False, (*lines, *told), before, after)
+
+
+def _table(before: Judged, after: Judged) -> list[str]:
+    """What the float32 conversion was and is."""
+    rows: list[tuple[str, ...]] = [
+        ("float32", "before", "after"),
+        ("fused LSTMs", *(f"{one.fused} of {one.layers}" for one in (before, after))),
+        ("WHILE loops", *(str(one.loops) for one in (before, after))),
+    ]
+    rows += [
+        (name, _outcome(before.outcomes[name]), _outcome(measured))
+        for name, measured in after.outcomes.items()
+    ]
+    for title, key in (
+        ("flatbuffer, bytes", "flatbuffer_bytes"),
+        ("arena (tflm), bytes", "arena"),
+        ("multiply-accumulates", "macs"),
+    ):
+        figures = [getattr(one, key) for one in (before, after)]
+        rows.append((title, *("–" if one is None else str(one) for one in figures)))
+    widths = [max(len(row[k]) for row in rows) for k in range(2)]
+    return [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows]
+
+
+def _outcome(measured: Measured) -> str:
+    result = measured.result
+    if measured.budget_used is not None:
+        return f"{result.outcome.value} ({measured.budget_used:.2g} of its budget)"
+    if result.agreed:
+        return result.outcome.value
+    return f"{result.outcome.value} in {result.phase.value}"
