@@ -7,9 +7,10 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fixtures.runtimes import Runtime
-from fixtures.subjects import users_models
+from fixtures.subjects import Subject, users_models
 from harness.conversion.rewriting import keras_file
 from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Measured
@@ -24,7 +25,10 @@ from harness.repair.model_proof import (
     shortcomings,
 )
 from harness.repair.rules.document import Document
+from harness.repair.rules.options import STATE_CARRIED
 from harness.repair.rules.table import refusals, rewritten, unfused
+from harness.repair.state_proof import not_carried
+from harness.repair.unloadable import without_states_of_zeros
 from harness.session.session import Session
 from harness.workers.answers import Failure
 from reference.network import UnsupportedLayer
@@ -59,50 +63,80 @@ def repair(
     or written.
     """
     (subject,) = users_models([path], [])
-    cases = cases_of(subject, runtimes)
-    session.plan(cases)
-    artifacts = session.artifacts(cases[0])
-    built = artifacts.built
-    if built is None or not built.result.agreed or built.config is None:
-        said = artifacts.conversion.result if built is None else built.result
-        raise ValueError(f"{path}: {said}")
-    before = Document.of(built.config, built.weights)
-    wanted = unfused(before)
-    if not wanted:
-        return _nothing(path, out)
-    after = rewrite(before, unmasked)
-    lines = [f"{path}: {len(after.rewritings)} rewritings"]
-    lines += [f"  {rewriting}" for rewriting in after.rewritings]
-    if refused := refusals(after):
-        return _refused(lines, out, "no repair is the same function:", refused)
-    try:
-        faults, told = _same_function(session, artifacts, before, after)
-    except UnsupportedLayer as error:
-        faults, told = [f"the oracle does not know the model: {error}"], ""
-    if faults:
-        return _refused(lines, out, "not proven:", faults)
-    lines.append(told)
-    written = keras_file(session.keras, after.config, after.weights)
-    if isinstance(written, Failure):
-        return _refused(lines, out, "Keras cannot write the model:", [written.message])
     with tempfile.TemporaryDirectory() as folder:
+        artifacts, before = _read(session, subject, runtimes, Path(folder))
+        if not unfused(before):
+            return _nothing(path, out)
+        after = rewrite(before, unmasked)
+        lines = [f"{path}: {len(after.rewritings)} rewritings"]
+        lines += [f"  {rewriting}" for rewriting in after.rewritings]
+        if refused := refusals(after):
+            return _refused(lines, out, "no repair is the same function:", refused)
+        try:
+            faults, told = _same_function(session, artifacts, before, after)
+        except UnsupportedLayer as error:
+            faults, told = [f"the oracle does not know the model: {error}"], ""
+        if faults:
+            return _refused(lines, out, "not proven:", faults)
+        written = keras_file(session.keras, after.config, after.weights)
+        if isinstance(written, Failure):
+            return _refused(lines, out, "Keras cannot write the model:", [written.message])
         # Another name than the original's: workers keep models by name.
         new = Path(folder) / f"{path.stem}.repaired.keras"
         new.write_bytes(written)
-        (again,) = users_models([new], [])
-        was, now = judge(session, subject, runtimes), judge(session, again, runtimes)
-        read = session.artifacts(cases_of(again, runtimes)[0]).built
-    if read is None or not read.result.agreed:
-        faults = ["the file that was written cannot be read"]
-    else:
-        faults = not_as_rewritten(after, read.config, read.weights)
-    faults += shortcomings(was, now)
-    lines += ["", *_table(was, now)]
+        was = judge(session, subject, runtimes)
+        now, faults = _proof(session, new, after, was, runtimes)
+    lines += [told, "", *_table(was, now)]
     if faults:
         return _refused([*lines, ""], out, "not proven:", faults, was, now)
     out.write_bytes(written)
     lines += [f"{out}: written; gate it with pytest suites/ --model {out}"]
     return Repaired(True, tuple(lines), was, now)
+
+
+def _read(
+    session: Session, subject: Subject, runtimes: Sequence[Runtime], folder: Path
+) -> tuple[CaseArtifacts, Document]:
+    """A model's artifacts and document. One that Keras cannot load for its constant states of
+    zeros is loaded without them; the document has them."""
+    cases = cases_of(subject, runtimes)
+    session.plan(cases)
+    artifacts = session.artifacts(cases[0])
+    config, assumed = _config(artifacts), artifacts
+    path = subject.path
+    if config is None and path and (found := without_states_of_zeros(path)):
+        new = folder / f"{path.stem}.loadable.keras"
+        new.write_bytes(found[1])
+        cases = cases_of(users_models([new], [])[0], runtimes)
+        session.plan(cases)
+        assumed = session.artifacts(cases[0])
+        config = found[0].config if _config(assumed) is not None else None
+    if config is None or assumed.built is None:
+        built = artifacts.built
+        said = artifacts.conversion.result if built is None else built.result
+        raise ValueError(f"{path}: {said}")
+    return assumed, Document.of(config, assumed.built.weights)
+
+
+def _config(artifacts: CaseArtifacts) -> dict[str, Any] | None:
+    built = artifacts.built
+    return built.config if built is not None and built.result.agreed else None
+
+
+def _proof(
+    session: Session, new: Path, after: Document, was: Judged, runtimes: Sequence[Runtime]
+) -> tuple[Judged, list[str]]:
+    """How the file that was written fares, and what speaks against it."""
+    (subject,) = users_models([new], [])
+    now = judge(session, subject, runtimes)
+    read = session.artifacts(cases_of(subject, runtimes)[0])
+    if _config(read) is None or read.built is None:
+        return now, ["the file that was written cannot be read"]
+    faults = not_as_rewritten(after, read.built.config, read.built.weights)
+    faults += shortcomings(was, now)
+    if not faults and any(one.rule == STATE_CARRIED for one in after.rewritings):
+        faults = not_carried(session, subject, runtimes)
+    return now, faults
 
 
 def _same_function(
@@ -144,10 +178,11 @@ def _refused(
 
 def _table(before: Judged, after: Judged) -> list[str]:
     """What the float32 conversion was and is."""
+    both = (before, after)
     rows: list[tuple[str, ...]] = [
         ("float32", "before", "after"),
-        ("fused LSTMs", *(f"{one.fused} of {one.layers}" for one in (before, after))),
-        ("WHILE loops", *(str(one.loops) for one in (before, after))),
+        ("fused LSTMs", *(_shown(f"{one.fused} of {one.layers}", one) for one in both)),
+        ("WHILE loops", *(_shown(str(one.loops), one) for one in both)),
     ]
     rows += [
         (name, _outcome(before.outcomes[name]), _outcome(measured))
@@ -158,10 +193,15 @@ def _table(before: Judged, after: Judged) -> list[str]:
         ("arena (tflm), bytes", "arena"),
         ("multiply-accumulates", "macs"),
     ):
-        figures = [getattr(one, key) for one in (before, after)]
+        figures = [getattr(one, key) for one in both]
         rows.append((title, *("–" if one is None else str(one) for one in figures)))
     widths = [max(len(row[k]) for row in rows) for k in range(2)]
     return [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows]
+
+
+def _shown(figure: str, judged: Judged) -> str:
+    """A figure of a conversion; a dash where there is none."""
+    return figure if judged.layers else "–"
 
 
 def _outcome(measured: Measured) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.conversion.recurrent_layers import recurrent_layers
 from harness.repair.rules.document import Document, layers, lstms, of_keras, recurrent_entries
 
 _GATES = 4
+STATE_CARRIED = "state carried by the operator"
 
 
 def bias_of_zeros(document: Document) -> None:
@@ -48,3 +50,24 @@ def no_dropout(document: Document) -> None:
             config["recurrent_dropout"] = config["dropout"] = 0.0
             meaning = "inference drops nothing; to train on, keep the original"
             document.tell("no dropout", name, meaning)
+
+
+def carried_by_the_operator(document: Document) -> None:
+    """stateful=True → the fused operator's own state, which goes on from invoke to invoke.
+
+    The same function on a runtime, not in Keras, where each call then starts from zeros: whoever
+    applies it proves on the runtimes that the state is carried and reset. A runtime carries the
+    state of every fused layer, so nothing is rewritten where some layer of the model is not
+    stateful: its state would go on too.
+    """
+    if not all(layer.config.get("stateful") for layer in recurrent_layers(document.config)):
+        return
+    for name, config in lstms(document):
+        if config.get("stateful"):
+            config["stateful"] = False
+            meaning = (
+                "stateful=True becomes the fused operator's own state: it goes on from invoke to "
+                "invoke until reset_all_variables() (TFLite Micro: Reset()); call that where you "
+                "called reset_states(). In Keras the new file starts each call from zeros"
+            )
+            document.tell(STATE_CARRIED, name, meaning)

@@ -8,7 +8,7 @@ from harness.conversion.recurrent_layers import Recurrent, recurrent_layers
 from harness.repair.rules.cells import lstm_of_cell, lstms_of_stack
 from harness.repair.rules.document import Document
 from harness.repair.rules.masks import no_masked_steps
-from harness.repair.rules.options import bias_of_zeros, no_dropout, rolled
+from harness.repair.rules.options import bias_of_zeros, carried_by_the_operator, no_dropout, rolled
 from harness.repair.rules.states import last_output_for_state, no_state_of_zeros
 from harness.structure.fusion import failed_conditions
 
@@ -17,15 +17,15 @@ Rule = Callable[[Document], None]
 #: States and layers of cells first: the other rules then find LSTM layers.
 RULES: tuple[Rule, ...] = (
     *(no_state_of_zeros, lstm_of_cell, lstms_of_stack),
-    *(no_dropout, rolled, bias_of_zeros, last_output_for_state),
+    *(no_dropout, rolled, bias_of_zeros, last_output_for_state, carried_by_the_operator),
 )
 #: Why a condition that is left after the rules is no repair, by the beginning of its argument.
 _REASONS: Mapping[str, str] = {
     "activation": "another activation is another function, and needs training again",
     "recurrent_activation": "another activation is another function, and needs training again",
     "stateful": (
-        "the state that goes on from call to call in Keras would be the runtime's: set "
-        "stateful=False yourself, and feed and reset the interpreter as docs/repair.md says"
+        "another recurrent layer of the model starts each call from zeros, and a runtime would "
+        "carry its state on too: make all of them stateful, or none"
     ),
     "the mask": "the same only where no step is masked: say so with --no-masked-steps and --inputs",
     "return_state": (
