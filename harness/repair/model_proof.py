@@ -27,6 +27,7 @@ from harness.pipeline.cases import Case, Measured
 from harness.repair.rules.document import Document
 from harness.session.session import Session
 from harness.structure.fusion import verdicts
+from harness.support.cache import Store
 from reference.network import evaluate
 
 SUITE = "repair"
@@ -112,47 +113,89 @@ def samples(session: Session, artifacts: CaseArtifacts, drawn: bool = True) -> A
     return given
 
 
-def difference(
-    session: Session, before: Document, after: Document, stimulus: Arrays
-) -> tuple[list[str], float]:
-    """Where the float64 value of the rewritten model is another; empty where it is the same.
+@dataclass(frozen=True)
+class Apart:
+    """How far two documents are apart in float64. largest: in the output's unit. used: of what
+    rounding allows; above 1 they are two functions."""
 
-    Also the largest difference. Two float64 evaluations may differ by twice what rounding makes of
-    each: the float32 budget of the model, which is linear in the unit roundoff, at float64's.
+    faults: tuple[str, ...]
+    largest: float
+    used: float
+
+
+def difference(store: Store, before: Document, after: Document, stimulus: Arrays) -> Apart:
+    """Where the float64 value of the rewritten model is another.
+
+    Two float64 evaluations may differ by twice what rounding makes of each: the float32 budget of
+    the model, which is linear in the unit roundoff, at float64's.
     Raises UnsupportedLayer for a model that the oracle does not know.
     """
     old, new = (from_keras_config(document.config) for document in (before, after))
-    expected = budgets.expectation(old, before.weights, stimulus, {}, "float32", session.store)
+    expected = budgets.expectation(old, before.weights, stimulus, {}, "float32", store)
     got = evaluate(new, after.weights, stimulus)
-    if len(got) != len(expected.outputs):
-        return [f"{len(got)} outputs, not {len(expected.outputs)}"], float("inf")
-    found, largest = [], 0.0
+    never = float("inf")
+    if [value.shape for value in got] != [value.shape for value in expected.outputs]:
+        shapes = [[list(value.shape) for value in values] for values in (got, expected.outputs)]
+        return Apart((f"the outputs are {shapes[0]}, not {shapes[1]}",), never, never)
+    found, largest, most = [], 0.0, 0.0
     for index, (value, want) in enumerate(zip(got, expected.outputs, strict=True)):
-        if value.shape != want.shape:
-            found.append(f"output {index} is {list(value.shape)}, not {list(want.shape)}")
-            continue
         apart = float(np.abs(value - want).max(initial=0.0))
-        largest = max(largest, apart)
         allowed = 2 * _FINER * expected.budgets[index].largest
         if not apart <= allowed:
             found.append(
                 f"output {index} of the rewritten model is another by {apart:.3g}, where rounding "
                 f"allows {allowed:.3g}"
             )
-    return found, largest
+        used = apart / allowed if allowed else never if apart else 0.0
+        largest, most = max(largest, apart), max(most, used)
+    return Apart(tuple(found), largest, most)
+
+
+def state_taken(before: Document, after: Document) -> bool:
+    """Whether a layer's state no longer goes on from call to call in Keras."""
+    old, new = _stateful(before), _stateful(after)
+    kept = all(new) if all(old) else sum(new) >= sum(old)
+    return any(old) and not kept
+
+
+def state_faults(before: Document) -> list[str]:
+    """Why no fused operators can take the state of a model over; empty where they can.
+
+    A runtime carries the state of every fused layer on, so each must have been stateful.
+    """
+    if all(_stateful(before)):
+        return []
+    return ["a runtime would carry on the state of layers that start each call from zeros"]
+
+
+def _stateful(document: Document) -> list[bool]:
+    return [bool(one.config.get("stateful")) for one in recurrent_layers(document.config)]
+
+
+def masks_taken(before: Document, after: Document) -> bool:
+    """Whether a layer that made a mask no longer does."""
+    made = [len(_masking(from_keras_config(one.config))) for one in (before, after)]
+    return made[1] < made[0]
+
+
+def _masking(described: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The nodes of a description that make a mask."""
+    return [
+        node
+        for node in described["nodes"]
+        if node["class"] == "Masking"
+        or (node["class"] == "Embedding" and node["config"].get("mask_zero"))
+    ]
 
 
 def masked_steps(document: Document, stimulus: Arrays) -> list[str]:
     """The layers that mask a step of the samples, with how many steps; empty for none."""
     described = from_keras_config(document.config)
     found = []
-    for node in described["nodes"]:
-        masking = node["class"] == "Masking"
-        if not masking and not (node["class"] == "Embedding" and node["config"].get("mask_zero")):
-            continue
+    for node in _masking(described):
         read = {**described, "outputs": [node["inputs"][0]]}
         (value,) = evaluate(read, document.weights, stimulus)
-        if masking:
+        if node["class"] == "Masking":
             of_mask = np.float32(node["config"].get("mask_value", 0.0))
             masked = np.all(value.astype(np.float32) == of_mask, axis=-1)
         else:

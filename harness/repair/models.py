@@ -20,12 +20,14 @@ from harness.repair.model_proof import (
     difference,
     judge,
     masked_steps,
+    masks_taken,
     not_as_rewritten,
     samples,
     shortcomings,
+    state_faults,
+    state_taken,
 )
 from harness.repair.rules.document import Document
-from harness.repair.rules.options import STATE_CARRIED
 from harness.repair.rules.table import refusals, rewritten, unfused
 from harness.repair.state_proof import not_carried
 from harness.repair.unloadable import without_states_of_zeros
@@ -85,7 +87,7 @@ def repair(
         new = Path(folder) / f"{path.stem}.repaired.keras"
         new.write_bytes(written)
         was = judge(session, subject, runtimes)
-        now, faults = _proof(session, new, after, was, runtimes)
+        now, faults = _proof(session, new, before, after, was, runtimes)
     lines += [told, "", *_table(was, now)]
     if faults:
         return _refused([*lines, ""], out, "not proven:", faults, was, now)
@@ -124,7 +126,12 @@ def _config(artifacts: CaseArtifacts) -> dict[str, Any] | None:
 
 
 def _proof(
-    session: Session, new: Path, after: Document, was: Judged, runtimes: Sequence[Runtime]
+    session: Session,
+    new: Path,
+    before: Document,
+    after: Document,
+    was: Judged,
+    runtimes: Sequence[Runtime],
 ) -> tuple[Judged, list[str]]:
     """How the file that was written fares, and what speaks against it."""
     (subject,) = users_models([new], [])
@@ -134,7 +141,7 @@ def _proof(
         return now, ["the file that was written cannot be read"]
     faults = not_as_rewritten(after, read.built.config, read.built.weights)
     faults += shortcomings(was, now)
-    if not faults and any(one.rule == STATE_CARRIED for one in after.rewritings):
+    if not faults and state_taken(before, after):
         faults = not_carried(session, subject, runtimes)
     return now, faults
 
@@ -144,15 +151,18 @@ def _same_function(
 ) -> tuple[list[str], str]:
     """What speaks against two documents being the same function, and the figure that speaks for
     it."""
-    masks_taken = any(one.rule == "no masked steps" for one in after.rewritings)
-    if masks_taken and session.settings.inputs is None:
+    unmasked = masks_taken(before, after)
+    if unmasked and session.settings.inputs is None:
         return ["--no-masked-steps is held to your samples: give --inputs"], ""
-    stimulus = samples(session, artifacts, drawn=not masks_taken)
-    if masks_taken and (masked := masked_steps(before, stimulus)):
+    stimulus = samples(session, artifacts, drawn=not unmasked)
+    if unmasked and (masked := masked_steps(before, stimulus)):
         return [f"--no-masked-steps does not hold for --inputs: {one}" for one in masked], ""
-    faults, largest = difference(session, before, after, stimulus)
+    if state_taken(before, after) and (faults := state_faults(before)):
+        return faults, ""
+    found = difference(session.store, before, after, stimulus)
     count = len(next(iter(stimulus.values())))
-    return faults, f"the same function: at most {largest:.3g} apart in float64, {count} samples"
+    told = f"the same function: at most {found.largest:.3g} apart in float64, {count} samples"
+    return list(found.faults), told
 
 
 def _nothing(path: Path, out: Path) -> Repaired:

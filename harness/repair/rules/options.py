@@ -8,7 +8,6 @@ from harness.conversion.recurrent_layers import recurrent_layers
 from harness.repair.rules.document import Document, layers, lstms, of_keras, recurrent_entries
 
 _GATES = 4
-STATE_CARRIED = "state carried by the operator"
 
 
 def bias_of_zeros(document: Document) -> None:
@@ -70,4 +69,4 @@ def carried_by_the_operator(document: Document) -> None:
                 "invoke until reset_all_variables() (TFLite Micro: Reset()); call that where you "
                 "called reset_states(). In Keras the new file starts each call from zeros"
             )
-            document.tell(STATE_CARRIED, name, meaning)
+            document.tell("state carried by the operator", name, meaning)
