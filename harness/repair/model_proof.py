@@ -78,13 +78,19 @@ def judge(session: Session, subject: Subject, runtimes: Sequence[Runtime]) -> Ju
     return Judged(
         sum(one.found == "fused" for one in found),
         len(found),
-        list(conversion.structure.operators).count("WHILE"),
+        loops_of(artifacts),
         tuple(str(one) for one in found if one.found != "fused"),
         outcomes,
         int(conversion.data.nbytes),
         _arena(session, cases, artifacts),
         count_macs(conversion.structure, conversion.data.tobytes()).total,
     )
+
+
+def loops_of(artifacts: CaseArtifacts) -> int:
+    """How many WHILE operators a conversion has."""
+    structure = artifacts.conversion.structure
+    return 0 if structure is None else list(structure.operators).count("WHILE")
 
 
 def _arena(session: Session, cases: Sequence[Case], artifacts: CaseArtifacts) -> int | None:

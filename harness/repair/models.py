@@ -19,6 +19,7 @@ from harness.repair.model_proof import (
     cases_of,
     difference,
     judge,
+    loops_of,
     masked_steps,
     masks_taken,
     not_as_rewritten,
@@ -68,6 +69,9 @@ def repair(
     with tempfile.TemporaryDirectory() as folder:
         artifacts, before = _read(session, subject, runtimes, Path(folder))
         if not unfused(before):
+            if loops := loops_of(artifacts):
+                left = f"{loops} WHILE loops, of layers inside of another, such as TimeDistributed"
+                return _refused([f"{path}: 0 rewritings"], out, "no rule is for", [left])
             return _nothing(path, out)
         after = rewrite(before, unmasked)
         lines = [f"{path}: {len(after.rewritings)} rewritings"]

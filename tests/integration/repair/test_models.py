@@ -26,11 +26,11 @@ from harness.assurance.certificate.repair_documents import (
 )
 from harness.assurance.certificate.repair_faults import TWINS, Twin
 from harness.conversion.rewriting import keras_file
-from harness.pipeline.settings import Settings
 from harness.repair import command, models
 from harness.repair.rules.document import Document
 from harness.repair.rules.table import rewritten
 from harness.session.session import Session
+from harness.workers.answers import Failure
 
 NUMBERS = itertools.count()
 ON = [RUNTIMES["tflite"], RUNTIMES["tflm"]]
@@ -109,25 +109,34 @@ def test_a_wrong_repair_writes_nothing(
     assert not out.exists()
 
 
-def test_a_repair_that_leaves_a_loop_writes_nothing(
+def test_a_repair_that_leaves_the_bias_out_writes_nothing(
     session: Session, written: Callable[[Document], Path], tmp_path: Path
 ) -> None:
-    """A layer of its own that computes the same and does not fuse: the structure says so."""
+    """The same function it is; a fused operator it does not become."""
 
-    def useless(before: Document, unmasked: bool) -> Document:
-        after = rewritten(before, unmasked)
-        after.config["layers"][1]["config"]["time_major"] = False
-        return after
-
-    def loop(before: Document, unmasked: bool) -> Document:
+    def idle(before: Document, unmasked: bool) -> Document:
         return Document.of(before.config, before.weights)
 
-    path, out = written(repair_faults.without_bias()), tmp_path / "fused.keras"
-    assert models.repair(session, path, out, ON, rewrite=useless).proven
-    out.unlink()
-    told = models.repair(session, path, out, ON, rewrite=loop)
+    out = tmp_path / "fused.keras"
+    path = written(repair_faults.without_bias())
+    told = models.repair(session, path, out, ON, rewrite=idle)
     assert not told.proven
     assert "use_bias=False" in told.lines[-1]
+    assert not out.exists()
+
+
+def test_a_loop_that_no_rule_knows_is_not_called_fused(
+    session: Session, written: Callable[[Document], Path], tmp_path: Path
+) -> None:
+    """In a wrapper that nothing looks into."""
+    inner = {"class_name": "LSTM", "config": lstm(use_bias=False)["config"]}
+    config = functional(layer("TimeDistributed", "each", layer=inner))
+    config["layers"][0]["config"]["batch_input_shape"] = [1, 2, 6, 3]
+    made = document(config, weights_of_lstm("each", bias=False))
+    out = tmp_path / "fused.keras"
+    told = models.repair(session, written(made), out, ON)
+    assert not told.proven
+    assert "1 WHILE loops" in told.lines[-1]
     assert not out.exists()
 
 
@@ -183,11 +192,11 @@ def test_states_of_zeros_are_repaired_in_a_file_that_keras_cannot_load(
 def test_the_command_takes_masks_out_where_no_sample_has_one(
     written: Callable[[Document], Path],
     tmp_path: Path,
-    settings: Settings,
+    cache: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     path, out = written(repair_faults.with_mask()), tmp_path / "fused.keras"
-    usual = [str(path), "-o", str(out), "--runtime", "tflite", "--cache", str(settings.cache)]
+    usual = [str(path), "-o", str(out), "--runtime", "tflite", "--cache", str(cache)]
     assert command.main(usual) == 1
     assert "--no-masked-steps" in capsys.readouterr().out
     assert command.main([*usual, "--no-masked-steps"]) == 1
@@ -227,3 +236,10 @@ def test_bad_input_names_what_was_expected(
     ):
         assert command.main([*arguments, "--cache", str(tmp_path / "cache")]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_no_configuration_with_code_is_written(session: Session) -> None:
+    config = functional(layer("Lambda", "code", function="…"))
+    written = keras_file(session.keras, config, {})
+    assert isinstance(written, Failure)
+    assert "Lambda" in written.message
