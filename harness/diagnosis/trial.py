@@ -7,7 +7,7 @@ the explanation. Nothing is said where none does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from harness.comparison.compare import Allowed
 from harness.diagnosis.candidates import Candidate
 from harness.diagnosis.layer_candidates import RECURRENT
-from harness.diagnosis.source_model import Source
+from harness.diagnosis.source_model import Source, Stored
+from reference.arithmetic.affine import Affine
 from reference.budgets.monte_carlo import SAFETY, Scheme, budgets
 from reference.budgets.precision_schemes import Ranges
 from reference.network import UnsupportedLayer
@@ -155,10 +156,13 @@ def _steps_of(source: Source) -> int:
     return longest * max(1, looped)
 
 
-def cut_off(source: Source, answered: Answered) -> bool:
-    """Whether the ends of its integer outputs are all that keeps a file from its model's answers.
-    Raises what `evaluate` raises."""
-    source, answered = _bounded(source, answered)
+def ranges_explain(source: Source, answered: Answered, affines: Mapping[str, Affine]) -> bool:
+    """Whether the ranges of its tensors are all that keeps a file from its model's answers.
+
+    affines: of its integer tensors, by the input or layer that they are of: they cut off what is
+    beyond and round what is within. Raises what `evaluate` raises.
+    """
+    source, answered = _bounded(replace(source, hooks=Stored(affines)), answered)
     return _used(answered, source.answers()) <= 1
 
 

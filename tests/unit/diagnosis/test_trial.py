@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from harness.comparison.compare import Allowed
 from harness.diagnosis.candidates import Candidate, candidates
 from harness.diagnosis.source_model import Source, described_weights
-from harness.diagnosis.trial import SCREENED, Answered, Explanation, cut_off, explain
+from harness.diagnosis.trial import SCREENED, Answered, Explanation, explain, ranges_explain
+from reference.arithmetic.affine import Affine, dequantise, quantise
 from reference.budgets.monte_carlo import SAFETY, budgets, calibrate
 from tests.support.networks import document, lstm_weights, named, node
 
@@ -358,10 +359,36 @@ def test_an_integer_output_ends_for_every_model() -> None:
     assert found is not None
     assert found.name == "time-reversed"
     assert explain(source, replace(cut, ends=[None]), candidates(source, {})) is None
-    assert not cut_off(source, cut)
+    assert not ranges_explain(source, cut, {})
     alone = replace(cut, outputs=[np.clip(right, -end, end)])
-    assert cut_off(source, alone)
+    assert ranges_explain(source, alone, {})
     assert explain(source, alone, candidates(source, {})) is None  # nothing else is wrong
+
+
+@pytest.mark.parametrize("scale", [0.001, 0.3], ids=["narrow", "wide"])
+@pytest.mark.parametrize("tensor", ["x", "head"])
+def test_a_range_that_does_not_fit_is_all_that_is_wrong_or_is_not(
+    tensor: str, scale: float
+) -> None:
+    """It cuts off what is beyond it, or leaves a few values of what is within."""
+    source = _last()
+    affine = Affine(scale, 3, "int8")
+
+    def stored(given: Source) -> Source:
+        def change(values: Array) -> Array:
+            return dequantise(quantise(values, affine), affine)
+
+        if tensor == "x":
+            return given.with_input("x", change(given.stimulus["x"]))
+        return replace(given, after=lambda found: [change(found[0])])
+
+    allowed = [Allowed(0.01)]
+    answered = Answered(stored(source).answers(), allowed, "int8")
+    assert ranges_explain(source, answered, {tensor: affine})
+    assert not ranges_explain(source, answered, {})
+    turned = source.with_input("x", source.stimulus["x"][:, :, ::-1])
+    other = Answered(stored(turned).answers(), allowed, "int8")
+    assert not ranges_explain(source, other, {tensor: affine})
 
 
 def test_of_one_kind_the_first_is_named() -> None:

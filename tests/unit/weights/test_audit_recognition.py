@@ -106,6 +106,8 @@ def test_weights_as_large_as_float32_has_them_are_compared() -> None:
     kind, words = told(-huge, huge)
     assert kind == "weight"
     assert words.startswith("differs in 2 of 2 values, most at [0]: -3e+38")
+    # By how much is a number, which float32 does not have.
+    assert constant(-huge, huge).share(huge) == pytest.approx([6e38 / 2.0**103] * 2, rel=1e-6)
     # The nearest multiple is beyond what float32 has.
     found, want = np.array([[3e38, 3.4e38], [3.4e38, 1e38]], np.float32)
     assert told(found, want)[0] == "weight"
@@ -115,6 +117,16 @@ def test_nothing_is_a_multiple_of_zeros() -> None:
     assert told([0.5, 0.5], [0.0, 0.0]) == (
         "weight",
         "differs in 2 of 2 values, most at [0]: 0.5, the layer has 0",
+    )
+
+
+def test_what_is_off_most_is_among_what_is_wrong() -> None:
+    """By how far, not by its size; what is as far off as allowed is right."""
+    assert told([10.5, -9.0], [10.0, 1.0])[1] == (
+        "differs in 2 of 2 values, most at [1]: -9, the layer has 1"
+    )
+    assert told([1 + LAST, 1 + 3 * LAST, 1, 1], [1.0, 1.0, 1.0, 1.0])[1].startswith(
+        "differs in 1 of 4 values, most at [1]"
     )
 
 
