@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fixtures.limitations import cases as limitations
@@ -78,7 +78,25 @@ def weighed(
     runs = runs_of(case, session) if needs_runs and compared else {}
     families = {runtime.name: runtime.adapter.kernels for runtime in case.confirm_on}
     ordinary = turned_by_rounding(case, session) if runs else None
+    if needs_runs and not compared:
+        findings = [_reached(finding, runs_of(case, session), families) for finding in findings]
     return decided(findings, Evidence(False, runs, families, share, ordinary, proving))
+
+
+def _reached(finding: Finding, runs: Mapping[str, Judged], families: Mapping[str, str]) -> Finding:
+    """A finding about a flatbuffer alone: an error on a runtime that refuses the file anyway, and
+    was not asked for, harms nobody."""
+    about = [name for name in runs if families.get(name) in finding.predicts]
+    refused = [
+        name
+        for name in about
+        if runs[name].verdict == "limitation"
+        and runs[name].measured.result.outcome is Outcome.REFUSED
+    ]
+    if finding.level != "error" or not about or refused != about:
+        return finding
+    message = f"{finding.message}; {', '.join(refused)} does not come so far"
+    return replace(finding, level="warning", message=message)
 
 
 def parted_from_runs(case: Case, session: Session, findings: Sequence[Finding]) -> list[str]:

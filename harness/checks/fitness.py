@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from fixtures.recipes import AS_CONVERTED, Quantization
 from harness.comparison import budgets
 from harness.comparison.compare import Allowed
@@ -15,7 +17,7 @@ from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Case
 from harness.session.session import Session
 from reference.budgets.consequences import contributions, disturbed
-from reference.budgets.monte_carlo import Scheme
+from reference.budgets.monte_carlo import SAFETY, Scheme
 from reference.budgets.precision_schemes import Ranges
 from reference.network import UnsupportedLayer, evaluate
 
@@ -48,9 +50,10 @@ def decisions_of(
     return None if document is None else decisions(expected, actual, deciders(document))
 
 
-def turned_by_rounding(case: Case, session: Session) -> int | None:
-    """The most decisions that the recipe's rounding alone turns, over several draws of it; None
-    where the model is no classifier, or unknown."""
+def turned_by_rounding(case: Case, session: Session) -> float | None:
+    """The most decisions that the recipe's rounding alone turns; None where the model is no
+    classifier, or unknown. As a budget: the mean over the draws plus SAFETY times the largest
+    distance from it."""
     artifacts = session.artifacts(case)
     document, built = _document(case, artifacts), artifacts.built
     if document is None or built is None or not any(deciders(document)):
@@ -67,7 +70,8 @@ def turned_by_rounding(case: Case, session: Session) -> int | None:
     for draw in range(len(noisy[0])):
         told = decisions(exact, [output[draw] for output in noisy], how)
         found.append(told.changed if told is not None else 0)
-    return max(found)
+    mean = float(np.mean(found))
+    return mean + SAFETY * (max(found) - mean)
 
 
 def _ranges(

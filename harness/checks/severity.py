@@ -63,6 +63,7 @@ CONSEQUENCES: Mapping[str, Consequence] = {
             "lstm-int16",
             "lstm-unsupported",
             "cell-clip",
+            "state-shared",
             "unrolled-cell",
             "scale-degenerate",
             "hidden-scale",
@@ -101,7 +102,7 @@ class Evidence:
     families: Mapping[str, str]
     share: Share | None = None
     #: The most decisions that rounding alone turns, of a classifier.
-    turned_by_rounding: int | None = None
+    turned_by_rounding: float | None = None
     #: Verdicts on a run that prove a finding: a known limitation may be one.
     proving: tuple[Verdict, ...] = ("failed",)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -46,7 +47,8 @@ class Held:
     want: Array
     wrong: int
     tensor: str
-    puts: Mapping[str, Array]
+    put: Callable[[Arrays], Arrays]
+    absorbs: str = ""
 
     def told(self) -> str:
         """What is wrong with it, in words."""
@@ -100,7 +102,10 @@ def held(content: bytes, document: Document, weights: Arrays) -> list[Held]:
         if form.weight.key not in found and (number not in taken or not one.wrong):
             found[form.weight.key] = one
             taken.add(number)
-    return [found[key] for key in known if key in found]
+    absorbed = {one.absorbs for one in found.values()}
+    order = {key: position for position, key in enumerate(known)}
+    kept = [one for one in found.values() if one.weight.layer not in absorbed]
+    return sorted(kept, key=lambda one: order[one.weight.key.partition(_ROW)[0]])
 
 
 def of_file(source: Source, content: bytes) -> Iterator[Candidate]:
@@ -127,9 +132,13 @@ def of_file(source: Source, content: bytes) -> Iterator[Candidate]:
 
 
 def _placing(ones: list[Held]) -> Callable[[Source], Source]:
-    puts = {key: values for one in ones for key, values in one.puts.items()}
-    puts |= {one.weight.key: one.puts[one.weight.key] for one in ones}
-    return lambda source: replace(source, weights={**source.weights, **puts})
+    def placed(source: Source) -> Source:
+        weights = dict(source.weights)
+        for one in ones:
+            weights |= one.put(weights)
+        return replace(source, weights=weights)
+
+    return placed
 
 
 def _of_fused(content: bytes, weights: Arrays, known: Mapping[str, Weight]) -> Iterator[Held]:
@@ -144,7 +153,7 @@ def _of_fused(content: bytes, weights: Arrays, known: Mapping[str, Weight]) -> I
             weight = known.get(f"{name}/{first + k}")
             if weight is not None and values.shape == np.shape(weights[weight.key]):
                 want = np.asarray(weights[weight.key], np.float64)
-                yield Held(weight, values, want, wrong, "", {weight.key: values})
+                yield Held(weight, values, want, wrong, "", partial(_itself, weight.key, values))
 
 
 def _keras_layout(lstm: Any, keras: LstmWeights) -> list[tuple[Array, int]]:
@@ -235,31 +244,37 @@ def _nearest(form: _Form, constant: _Constant) -> tuple[float, Held]:
     wrong = int(np.count_nonzero(~(np.abs(found - turned) <= allowed)))
     back = tuple(int(k) for k in np.argsort(orders[best]))
     values = found.transpose(back)
-    with np.errstate(all="ignore"):
-        puts = form.puts(values)
-    return distances[best], Held(form.weight, values, form.want, wrong, constant.name, puts)
+    # A weight beside a normalisation is there by itself only where it is so to the bit.
+    distance = distances[best] * (1.0 if not form.doubtful or not wrong else _DOUBT)
+    put = partial(form.put, form.weight.key, values)
+    return distance, Held(form.weight, values, form.want, wrong, constant.name, put, form.absorbs)
 
 
-Puts = Callable[[Array], Mapping[str, Array]]
+#: How much nearer than itself the folded form of a weight counts.
+_DOUBT = 10.0
+Put = Callable[[str, Array, Arrays], Arrays]
 
 
 @dataclass(frozen=True, eq=False)
 class _Form:
     """One form in which a weight may be in the file: itself, or with a normalisation folded in.
 
-    want: the values then. puts: Keras's arrays that such values come from. computed: whether the
-    converter computes them."""
+    want: the values then. put: Keras's arrays, among others, that such values of a key come from.
+    computed: whether the converter computes them. doubtful: where it usually folds. absorbs: the
+    normalisation that is then no longer there."""
 
     weight: Weight
     kind: str
     want: Array
-    puts: Puts
+    put: Put
     computed: bool = True
+    doubtful: bool = False
+    absorbs: str = ""
 
 
 def _forms(document: Document, weights: Arrays, known: Mapping[str, Weight]) -> Iterator[_Form]:
     """The forms that the converter gives each weight: itself; with the factor and the offset of a
-    BatchNormalization behind or before it; a BatchNormalization's own two constants."""
+    normalisation behind or before it; a BatchNormalization's own two constants."""
     nodes = {node["name"]: node for node in document["nodes"]}
     for key, weight in known.items():
         name, _, index = key.rpartition("/")
@@ -269,36 +284,72 @@ def _forms(document: Document, weights: Arrays, known: Mapping[str, Weight]) -> 
         if kind == "BatchNormalization":
             yield from _of_batch(node, weight, index, weights)
             continue
-        yield _Form(weight, kind, want, _affine(key), computed=False)
+        if want.ndim == 2 and weight.title.endswith("bias"):  # a GRU's, of both its products
+            for row, values in enumerate(want):
+                own = Weight(f"{key}{_ROW}{row}", name, f"{weight.title} (row {row})")
+                yield _Form(own, kind, values, _row, computed=False)
+            continue
+        before = nodes.get(node["inputs"][0].partition(":")[0]) if node["inputs"] else None
+        folds = before is not None and before["class"] in _FOLDED and kind == "Dense"
+        yield _Form(weight, kind, want, _itself, computed=False, doubtful=folds)
         for other in document["nodes"]:
             if other["class"] == "BatchNormalization" and name in other["inputs"]:
                 factor, offset = folded(other, weights)
-                if index == "0":
-                    yield _Form(weight, kind, want * factor, _affine(key, 1 / factor))
-                else:
-                    back = _affine(key, 1 / factor, -offset / factor)
-                    yield _Form(weight, kind, want * factor + offset, back)
-        before = nodes.get(node["inputs"][0]) if node["inputs"] else None
-        if before is not None and before["class"] == "BatchNormalization" and kind == "Dense":
+                folding = want * factor + (0 if index == "0" else offset)
+                put = partial(_before, other, index == "0")
+                yield _Form(weight, kind, folding, put, absorbs=other["name"])
+        if folds and before is not None:
             factor, offset = folded(before, weights)
-            if index == "0":
-                back = _affine(key, 1 / factor[:, None])
-                yield _Form(weight, kind, want * factor[:, None], back)
-            else:
-                added = offset @ np.asarray(weights[f"{name}/0"], np.float64)
-                yield _Form(weight, kind, want + added, _affine(key, 1.0, -added))
+            folding = want * factor[:, None] if index == "0" else want
+            if index != "0":
+                folding = want + offset @ np.asarray(weights[f"{name}/0"], np.float64)
+            put = partial(_behind, before, index == "0")
+            yield _Form(weight, kind, folding, put, absorbs=before["name"])
 
 
-def _affine(key: str, times: Array | float = 1.0, plus: Array | float = 0.0) -> Puts:
-    return lambda values: {key: values * times + plus}
+_FOLDED = ("BatchNormalization", "LayerNormalization")
+
+
+#: Between a weight's key and the row that is a constant of its own.
+_ROW = "#"
+
+
+def _row(key: str, values: Array, weights: Arrays) -> Arrays:
+    name, _, row = key.partition(_ROW)
+    array = np.array(weights[name], np.float64)
+    array[int(row)] = values
+    return {name: array}
+
+
+def _itself(key: str, values: Array, weights: Arrays) -> Arrays:
+    return {key: values}
+
+
+def _before(other: Mapping[str, Any], kernel: bool, key: str, values: Array, w: Arrays) -> Arrays:
+    """Kernel or bias of a layer whose result a BatchNormalization takes further."""
+    factor, offset = folded(other, w)
+    return {key: values / factor if kernel else (values - offset) / factor}
+
+
+def _behind(before: Mapping[str, Any], kernel: bool, key: str, values: Array, w: Arrays) -> Arrays:
+    """Kernel or bias of a Dense behind a normalisation."""
+    factor, offset = folded(before, w)
+    if kernel:
+        return {key: values / factor[:, None]}
+    return {key: values - offset @ np.asarray(w[f"{key.rpartition('/')[0]}/0"], np.float64)}
 
 
 def folded(node: Mapping[str, Any], weights: Arrays) -> tuple[Array, Array]:
-    """A BatchNormalization as a factor and an offset."""
+    """A normalisation's last step as a factor and an offset; of a BatchNormalization all of it."""
     config, name = node["config"], node["name"]
-    titles = ["gamma"] * bool(config.get("scale", True))
-    titles += ["beta"] * bool(config.get("center", True)) + ["mean", "variance"]
+    scales, centers = bool(config.get("scale", True)), bool(config.get("center", True))
+    titles = ["gamma"] * scales + ["beta"] * centers
+    if node["class"] == "BatchNormalization":
+        titles += ["mean", "variance"]
     of = {t: np.asarray(weights[f"{name}/{k}"], np.float64) for k, t in enumerate(titles)}
+    if node["class"] != "BatchNormalization":
+        size = next((array.shape for array in of.values()), (1,))
+        return of.get("gamma", np.ones(size)), of.get("beta", np.zeros(size))
     factor = of.get("gamma", 1.0) / np.sqrt(of["variance"] + float(config.get("epsilon", 1e-3)))
     return np.asarray(factor), np.asarray(of.get("beta", 0.0) - of["mean"] * factor)
 
@@ -306,19 +357,20 @@ def folded(node: Mapping[str, Any], weights: Arrays) -> tuple[Array, Array]:
 def _of_batch(
     node: Mapping[str, Any], weight: Weight, index: str, weights: Arrays
 ) -> Iterator[_Form]:
-    """gamma as the factor of a MUL, beta as the offset of an ADD: the model computes with others
-    where its statistics are 0 and 1."""
-    config, name = node["config"], node["name"]
-    if not (config.get("scale", True) and config.get("center", True)):
+    """gamma as the factor of a MUL, beta as the offset of an ADD."""
+    if not (node["config"].get("scale", True) and node["config"].get("center", True)):
         return
+    said = ("factor (gamma, moving variance)", "offset (beta, moving mean)")
+    if index in ("0", "1"):
+        own = Weight(weight.key, weight.layer, said[int(index)])
+        want = folded(node, weights)[int(index)]
+        yield _Form(own, "BatchNormalization", want, partial(_plain, node))
+
+
+def _plain(node: Mapping[str, Any], key: str, values: Array, weights: Arrays) -> Arrays:
+    """The arrays of a BatchNormalization whose statistics are 0 and 1."""
+    name, epsilon = node["name"], float(node["config"].get("epsilon", 1e-3))
     factor, offset = folded(node, weights)
-    unit = np.full_like(factor, 1 - float(config.get("epsilon", 1e-3)))
+    unit = np.full_like(factor, 1 - epsilon)
     plain = {f"{name}/0": factor, f"{name}/1": offset, f"{name}/2": 0 * factor, f"{name}/3": unit}
-    said = {
-        "0": ("factor (gamma, moving variance)", factor),
-        "1": ("offset (beta, moving mean)", offset),
-    }
-    if index in said:
-        title, want = said[index]
-        own = Weight(weight.key, name, title)
-        yield _Form(own, "BatchNormalization", want, lambda values: {**plain, weight.key: values})
+    return {**plain, key: values}

@@ -21,7 +21,7 @@ LayerFault = tuple[str, str, str, str, Change]
 
 _FUNCTIONS = ("linear", "relu", "tanh", "sigmoid", "softmax", "hard_sigmoid", "elu")
 _GATES = {"LSTM": ("input", "forget", "cell", "output"), "GRU": ("update", "reset", "candidate")}
-_RECURRENT = ("LSTM", "GRU", "SimpleRNN", "ConvLSTM1D")
+RECURRENT = ("LSTM", "GRU", "SimpleRNN", "ConvLSTM1D")
 _SAME_SHAPE = ("BatchNormalization", "LayerNormalization", "Activation", "ReLU", "Softmax")
 _OTHER_FILE = "convert this model again, and look for an older or changed copy of it"
 #: Epsilons of other frameworks and versions.
@@ -35,7 +35,7 @@ def of_layers(source: Source) -> Iterator[LayerFault]:
         inner = config.get("layer") or {}
         own, chosen = inner.get("class", kind), inner.get("config", config)
         yield from _functions(name, own, chosen)
-        if own in _RECURRENT:
+        if own in RECURRENT:
             yield from _recurrent(source, name, own, chosen)
         if kind == "Bidirectional":
             yield from _bidirectional(source, name, config)

@@ -7,8 +7,9 @@ the explanation. Nothing is said where none does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from harness.comparison.compare import Allowed
 from harness.diagnosis.candidates import Candidate
+from harness.diagnosis.layer_candidates import RECURRENT
 from harness.diagnosis.source_model import Source
 from reference.budgets.monte_carlo import SAFETY, Scheme, budgets
 from reference.budgets.precision_schemes import Ranges
@@ -27,17 +29,23 @@ SCREENED, CONFIRMED = 3, 16
 #: Beyond the budget of the model as it is, a candidate as near as this share of what has to be
 #: explained is held to the budget of its own: a model with larger inputs rounds larger numbers.
 PROMISING = 0.01
-#: How many steps of all samples and inputs one trial may evaluate: longer models take fewer
-#: samples.
+#: The candidate that has all others of a file's weights in it: named where nothing narrower fits.
+BROADEST = "other-weights"
+#: Share of what is to be explained that may be left where something else is wrong too.
+PARTLY = 0.2
+#: How many steps of all samples one trial may confirm with: longer sequences take fewer samples.
 MOST_STEPS = 4096
+#: How many steps of recurrent layers all trials together may evaluate, some ten seconds: of longer
+#: models the first candidates are tried only, and the first of those of the file's own weights.
+ALL_STEPS = 150_000
 
 
 @dataclass(frozen=True)
 class Explanation:
     """What the file computes instead, and how well that fits.
 
-    budget_used: of the runtime's answers held to the candidate's. without: the same held to the
-    model as it is.
+    budget_used: of the runtime's answers held to the candidate's; above 1 where something else,
+    which is known to be wrong too, is left. without: the same held to the model as it is.
     """
 
     name: str
@@ -50,6 +58,12 @@ class Explanation:
         return asdict(self)
 
     def __str__(self) -> str:
+        if self.budget_used > 1:
+            return (
+                f"{self.says}: the source model changed so gives most of these answers, within "
+                f"{self.budget_used:.2g} times the budget, as it is {_times(self.without)} → "
+                f"{self.cure}"
+            )
         return (
             f"{self.says}: the source model changed so gives these answers within "
             f"{self.budget_used:.2g} of the budget, as it is {_times(self.without)} the budget "
@@ -66,30 +80,38 @@ class Answered:
     """What a runtime answered, and what it is held to.
 
     outputs: [N, batch, …] each, real numbers. allowed: the budgets of the model as it is. scheme,
-    ranges: how a budget of a candidate's own is derived.
+    ranges: how a budget of a candidate's own is derived. ends: of integer outputs the least and
+    the greatest value there is, for any model behind them; None for float ones.
     """
 
     outputs: Sequence[Array]
     allowed: Sequence[Allowed]
     scheme: Scheme
     ranges: Ranges | None = None
+    ends: Sequence[tuple[float, float] | None] = ()
 
     def first(self, count: int) -> Answered:
         return replace(self, outputs=[y[:count] for y in self.outputs])
 
 
-def explain(source: Source, answered: Answered, tried: Iterable[Candidate]) -> Explanation | None:
+def explain(
+    source: Source, answered: Answered, tried: Iterable[Candidate], partly: bool = False
+) -> Explanation | None:
     """The candidate that gives the runtime's answers; of several the first that fits about as
     well as the best. None where none does, or where there is nothing to explain.
 
     A fit is within the budget and leaves at most a third (1 / SAFETY) of what the model as it is
     leaves: a sound implementation is one more draw of those that the budget is SAFETY times of.
+    partly: where something else is known to be wrong too (scales that contradict each other), so
+    that no candidate can be within the budget: then what leaves a fifth is one.
     """
     with np.errstate(all="ignore"):  # a change may leave what a layer is defined for
-        return _explain(*_bounded(source, answered), tried)
+        return _explain(*_bounded(source, answered), tried, partly)
 
 
-def _explain(source: Source, answered: Answered, tried: Iterable[Candidate]) -> Explanation | None:
+def _explain(
+    source: Source, answered: Answered, tried: Iterable[Candidate], partly: bool
+) -> Explanation | None:
     if not all(np.isfinite(y).all() for y in answered.outputs):
         return None
     few = answered.first(SCREENED)
@@ -101,21 +123,43 @@ def _explain(source: Source, answered: Answered, tried: Iterable[Candidate]) -> 
     if without <= 1:
         return None
     fits: list[tuple[float, Candidate]] = []
-    for candidate in tried:
+    for candidate in islice(tried, ALL_STEPS // _steps_of(source)):
         try:
             changed = candidate.change(source)
             used = _used(few, changed.first(SCREENED).answers())
-            if used <= 1 or used <= PROMISING * screened:
+            if used <= 1 or used <= (PARTLY if partly else PROMISING) * screened:
                 used = _of_its_own(changed, answered)
         except (UnsupportedLayer, ValueError, KeyError, IndexError):
             continue  # a change that this model cannot have
-        if used <= 1 and SAFETY * used <= without:
+        limit = max(1.0, PARTLY * without) if partly else 1.0
+        if used <= limit and SAFETY * used <= without:
             fits.append((used, candidate))
     if not fits:
         return None
+    if any(found.name != BROADEST for _, found in fits):
+        # All weights of a file fit wherever one of them does, and a little better in an integer
+        # model, whose own rounding they have.
+        fits = [fit for fit in fits if fit[1].name != BROADEST]
     best = min(used for used, _ in fits)
-    used, found = next(fit for fit in fits if fit[0] <= 2 * best + 0.01)
+    kind = next(found.name for used, found in fits if used <= 2 * best + 0.01)
+    # Of one kind the first: factors that are all large enough to saturate fit alike.
+    used, found = next(fit for fit in fits if fit[1].name == kind)
     return Explanation(found.name, found.says, found.cure, used, without)
+
+
+def _steps_of(source: Source) -> int:
+    """Steps that its recurrent layers take for a batch of samples."""
+    longest = max([1, *(a.shape[2] for a in source.stimulus.values() if a.ndim > 2)])
+    kinds = [str(node["class"]) for node in source.document["nodes"]]
+    looped = sum(kind in RECURRENT or kind == "Bidirectional" for kind in kinds)
+    return longest * max(1, looped)
+
+
+def cut_off(source: Source, answered: Answered) -> bool:
+    """Whether the ends of its integer outputs are all that keeps a file from its model's answers.
+    Raises what `evaluate` raises."""
+    source, answered = _bounded(source, answered)
+    return _used(answered, source.answers()) <= 1
 
 
 def _bounded(source: Source, answered: Answered) -> tuple[Source, Answered]:
@@ -147,7 +191,11 @@ def _of_its_own(changed: Source, answered: Answered) -> float:
 def _used(answered: Answered, answers: Sequence[Array]) -> float:
     """The largest share of a budget that a difference takes, of both measures."""
     worst = 0.0
-    for got, want, allowed in zip(answered.outputs, answers, answered.allowed, strict=True):
+    ends = answered.ends or [None] * len(answered.outputs)
+    for got, given, allowed, end in zip(
+        answered.outputs, answers, answered.allowed, ends, strict=True
+    ):
+        want = given if end is None else np.clip(given, *end)
         if got.shape != want.shape:
             raise ValueError(f"shape {got.shape}, expected {want.shape}")
         with np.errstate(over="ignore", invalid="ignore"):
@@ -157,10 +205,3 @@ def _used(answered: Answered, answers: Sequence[Array]) -> float:
             share = found / limit if limit > 0 else (0.0 if found == 0 else np.inf)
             worst = max(worst, float(share) if not np.isnan(share) else np.inf)
     return worst
-
-
-def answered_by(
-    outputs: Sequence[Array], allowed: Sequence[Allowed], scheme: Scheme, ranges: Mapping[str, Any]
-) -> Answered:
-    """What a runtime answered; ranges empty for a scheme without."""
-    return Answered(outputs, allowed, scheme, dict(ranges) or None)

@@ -30,7 +30,8 @@ def lines(documents: Sequence[Mapping[str, Any]]) -> list[str]:
         found += [
             f"  {told['level']}: {told['message']}"
             for told in kernels["findings"]
-            if told["level"] != "note" and told["rule"] not in _SUMMARISED
+            if told["rule"] == "kernel-host"
+            or (told["level"] != "note" and told["rule"] not in _SUMMARISED)
         ]
     if len(documents) > _MOST_LINES:
         found.append(f"and {len(documents) - _MOST_LINES} more, in the report")
@@ -56,7 +57,8 @@ def _summary(kernels: Mapping[str, Any]) -> str:
         )
     state = f"state {kernels['contract']}"
     if kernels["streamed"]:
-        state += f" at each invoke, {kernels['streamed']['share']:.1%} wrong if streamed"
+        when = "step by step" if kernels["contract"] == "destroyed" else "at each invoke"
+        state += f" {when}, {kernels['streamed']['share']:.1%} wrong if streamed"
     promise = f"; {kernels['promised']}" if kernels["promised"] else ""
     judged = "" if kernels["judged"] == "whole outputs" else f" (judged: {kernels['judged']})"
     return f"{bits}; {state}{promise}{judged}"

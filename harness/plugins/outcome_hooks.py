@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fixtures.limitations import cases as limitations
 from fixtures.outcomes import Outcome, Phase, first_line
+from harness.checks.reproduction import reproduction
 from harness.flatbuffer.summary import key_of, summarised
 from harness.operators.exactness import Exactness
 from harness.pipeline.cases import Case, Judged, Measured, judge
@@ -55,7 +57,11 @@ def verdict(request: pytest.FixtureRequest) -> Verdict:
 
     def judged(case: Case, measured: Measured) -> Judged:
         asked = request.config.stash[SELECTION].asked
-        return record(request, judge(case, measured, limitations.load(), asked))
+        found = judge(case, measured, limitations.load(), asked)
+        if found.verdict == "failed" and not case.subject.registered:
+            lines = reproduction(case, request.getfixturevalue("session"))
+            found = replace(found, message="\n".join(filter(None, (found.message, lines))))
+        return record(request, found)
 
     return judged
 

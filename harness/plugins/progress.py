@@ -25,6 +25,7 @@ _DOING = {
     "extract": "cutting LSTM operators out",
     "operators": "holding single operators to their arithmetic",
     "laws": "examining laws of sequences and state",
+    "kernels": "predicting what the kernels of a device answer",
     "divergence": "looking for where a divergence starts",
 }
 #: A case says nothing before it has taken so many seconds, and then each time after as many more:

@@ -32,17 +32,22 @@ def unnormalised(what: str, affine: Affine, values: Array) -> str:
     if not reach >= OTHER_UNITS * max(abs(low), abs(high)):
         return ""
     scale = float(np.asarray(affine.scale))
+    fitting = []
     for how, normalised in _normalisations(real):
         beyond = normalised - np.clip(normalised, low, high)
-        fits = float(np.square(beyond).mean()) <= _GRANULAR * scale**2 or not beyond.any()
+        fits = float(np.square(beyond).mean()) <= _GRANULAR * scale**2
         if fits and float(np.ptp(normalised)) >= USED * (high - low):
-            return (
-                f"{what} is not normalised as for the calibration: the samples reach "
-                f"{real.min():.4g} to {real.max():.4g}, it was calibrated for {low:.3g} to "
-                f"{high:.3g}, and {how} fits → normalise what you feed as you did for the "
-                "calibration (or calibrate with what the model is given)"
-            )
-    return ""
+            fitting.append((float(np.ptp(normalised)), how))
+    if not fitting:
+        return ""
+    widest = max(span for span, _ in fitting)
+    how = next(how for span, how in fitting if span >= 0.9 * widest)
+    return (
+        f"{what} is not normalised as for the calibration: the samples reach {real.min():.4g} to "
+        f"{real.max():.4g}, it was calibrated for {low:.3g} to {high:.3g}, and {how} fits → "
+        "normalise what you feed as you did for the calibration (or calibrate with what the model "
+        "is given)"
+    )
 
 
 def _normalisations(real: Array) -> Iterator[tuple[str, Array]]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from reference.budgets.monte_carlo import Scheme, make_hooks
+from reference.budgets.monte_carlo import TRIALS, Scheme, make_hooks
 from reference.budgets.precision_schemes import Ranges
 from reference.network import evaluate
 from reference.network.hooks import Array, Hooks, Lazy, WeightKind
@@ -38,7 +38,7 @@ def errors_by_sample(
     Arguments as for `reference.budgets.monte_carlo.budgets`, which says what is raised.
     """
     parts = []
-    for part in _parts(inputs):
+    for part in _parts(inputs, DRAWS):
         hooks = make_hooks(scheme, ranges, DRAWS, seed)
         parts.append(_moved(document, weights, part, hooks))
     return [np.concatenate(output) for output in zip(*parts, strict=True)]
@@ -67,20 +67,20 @@ def disturbed(
     ranges: Ranges | None,
     seed: int = 0,
 ) -> list[Array]:
-    """Each output under the scheme's rounding: [DRAWS, samples, …], each draw as sound as a
+    """Each output under the scheme's rounding: [TRIALS, samples, …], each draw as sound as a
     runtime's answer."""
     parts = [
-        evaluate(document, weights, part, make_hooks(scheme, ranges, DRAWS, seed))
-        for part in _parts(inputs)
+        evaluate(document, weights, part, make_hooks(scheme, ranges, TRIALS, seed))
+        for part in _parts(inputs, TRIALS)
     ]
     return [np.concatenate(output, axis=1) for output in zip(*parts, strict=True)]
 
 
-def _parts(inputs: Mapping[str, Array]) -> list[dict[str, Array]]:
+def _parts(inputs: Mapping[str, Array], draws: int) -> list[dict[str, Array]]:
     """The samples in groups that are evaluated at once."""
     count = len(next(iter(inputs.values())))
     rows = max([1, *(array.shape[1] for array in inputs.values() if array.ndim > 1)])
-    step = max(1, _MOST_ROWS // (DRAWS * rows))
+    step = max(1, _MOST_ROWS // (draws * rows))
     return [
         {name: array[start : start + step] for name, array in inputs.items()}
         for start in range(0, count, step)

@@ -15,6 +15,7 @@ Real implementations draw from a narrower one, since sums seldom reach the bound
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -73,6 +74,10 @@ FLOAT32 = Noise(
 the runtimes' sigmoid is exp(x) under -9 (reference/logistic.h), which is off by exp(2 x)."""
 
 
+#: Rows [.., n] as they enter a product; with a generator, of a run under noise.
+Rows = Callable[[Array, np.random.Generator | None], Array]
+
+
 class Grid(NamedTuple):
     """The values a quantised tensor can hold: scale * (low ... high)."""
 
@@ -115,15 +120,15 @@ def float_budget(
     outputs, cells = noisy_runs(weights, x, options, initial, FLOAT32, seed=seed)
     hidden = outputs[:, :, 0 if options.go_backwards else -1]
     exact = oracle.outputs.swapaxes(0, 1) if options.time_major else oracle.outputs
-    spread = _interval(outputs - exact, exact)
+    spread = interval(outputs - exact, exact)
     return Budget(
         spread.swapaxes(0, 1) if options.time_major else spread,
-        _interval(hidden - oracle.state.hidden, oracle.state.hidden),
-        _interval(cells - oracle.state.cell, oracle.state.cell),
+        interval(hidden - oracle.state.hidden, oracle.state.hidden),
+        interval(cells - oracle.state.cell, oracle.state.cell),
     )
 
 
-def _interval(deviations: Array, exact: Array) -> NDArray[np.float64]:
+def interval(deviations: Array, exact: Array) -> NDArray[np.float64]:
     """Prediction interval from deviations [samples, ...], and the last rounding of the result."""
     spread = np.sqrt(np.square(deviations).mean(axis=0))
     return np.asarray(STUDENT_T * spread + UNIT_ROUNDOFF * np.abs(exact), np.float64)
@@ -147,12 +152,17 @@ def noisy_runs(
     cell_grid: Grid | None = None,
     samples: int = SAMPLES,
     seed: int = 0,
+    rows: Rows | None = None,
 ) -> tuple[Array, Array]:
     """Outputs [samples, batch, time, outputs] and final cells [samples, batch, units] of the LSTM
-    under noise, with hidden and cell state moved to their grids where there are any."""
+    under noise, with hidden and cell state moved to their grids where there are any.
+
+    rows: what is done to input and hidden state, row by row, as they enter the products: a hybrid
+    kernel's quantisation (reference.budgets.hybrid_lstm).
+    """
     steps = np.asarray(x if options.time_major else x.swapaxes(0, 1), np.float64)
     time, batch, _ = steps.shape
-    run = _NoisyLstm(_in_float64(weights), options, noise, np.random.default_rng(seed))
+    run = _NoisyLstm(_in_float64(weights), options, noise, np.random.default_rng(seed), rows)
     state = initial or LstmState(
         np.zeros((batch, weights.outputs)), np.zeros((batch, weights.units))
     )
@@ -173,6 +183,7 @@ class _NoisyLstm:
     options: LstmOptions
     noise: Noise
     random: np.random.Generator
+    rows: Rows | None = None
 
     def disturbed(self, x: Array, amplitude: Array | float) -> Array:
         """x with an error of its own in each element, uniform within plus or minus amplitude."""
@@ -181,6 +192,8 @@ class _NoisyLstm:
     def step(self, x: Array, hidden: Array, cell: Array, grid: Grid | None) -> tuple[Array, Array]:
         """x [batch, features]; hidden and cell [samples, batch, ...]."""
         activation, noise, w = ACTIVATIONS[self.options.activation], self.noise, self.weights
+        if self.rows is not None:
+            x, hidden = self.rows(x, None), self.rows(hidden, self.random if noise.sum else None)
         f = self.squashed(sigmoid(self.gate("f", x, hidden, cell)))
         i = 1 - f if w.cifg else self.squashed(sigmoid(self.gate("i", x, hidden, cell)))
         candidate = self.squashed(activation(self.gate("c", x, hidden, None)))

@@ -143,7 +143,8 @@ class DynamicRange(Float32):
     """Weights in 8 bits for each tensor; what is multiplied with them in 8 bits for each row.
 
     Weight tensors under `minimum_elements` stay float (TFLite converter 2.15.1: 1024), and so
-    do all biases; the arithmetic that is left is float32.
+    do all biases; a fused LSTM does as a whole where one of its kernels is so small. The arithmetic
+    that is left is float32.
     """
 
     def __init__(self, trials: int, seed: int, minimum_elements: int = 1024) -> None:
@@ -151,9 +152,16 @@ class DynamicRange(Float32):
         self.minimum_elements = minimum_elements
         self.grids = _Grids(trials, self.random)
         self._quantised: set[str] = set()
+        #: Fused LSTMs that stay float.
+        self._whole: set[str] = set()
 
     def weight(self, name: str, kind: WeightKind, value: Array, tensors: int = 1) -> Array:
         small = value.size // tensors < self.minimum_elements
+        if tensors > 1:  # a fused LSTM, whose input kernel comes first
+            layer, units = name.rpartition("/")[0], value.shape[-1] // tensors
+            if kind == "kernel" and (small or units**2 < self.minimum_elements):
+                self._whole.add(layer)
+            small = small or layer in self._whole
         if small or kind in ("bias", "scale"):
             return value[np.newaxis]
         self._quantised.add(name)

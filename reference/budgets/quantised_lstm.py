@@ -87,7 +87,7 @@ def kernel_budget(
 
 
 def _runs(
-    model: IntegerLstm, x: NDArray[Any], initial: LstmState | None, noise: Noise, **more: int
+    model: IntegerLstm, x: NDArray[Any], initial: LstmState | None, noise: Noise, **more: Any
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     real = x
     if np.issubdtype(x.dtype, np.integer):

@@ -151,6 +151,29 @@ def test_a_destroyed_cell_state_is_beyond_the_budget_of_its_model(tmp_path: Path
     assert legacy["kernels"]["contract"] == "destroyed"
 
 
+def test_a_model_that_is_wrong_on_the_host_is_held_to_its_bits_only(
+    models: Path, tmp_path: Path
+) -> None:
+    """That it is wrong is said once, by the suite of parity, and not of each device again."""
+    found = run_suites(
+        *("--model", models / "words.keras", "--recipe=int8", "--runtime=tflm"),
+        *("--kernels=cmsis-nn", "--kernels=cmsis-nn-2023"),
+        report=tmp_path / "report",
+        cache=None,
+        suites=("suites/test_parity.py", *SUITE),
+    )
+    assert found.status == 1, found.text
+    name = "test_kernels[words.keras/int8/tflm/{}]"
+    legacy, now = (found.cases[name.format(k)] for k in ("cmsis-nn-2023", "cmsis-nn"))
+    assert found.cases["test_parity[words.keras/int8/tflm]"]["outcome"] == "diverged"
+    assert now["verdict"] == "agreed"
+    assert {f["rule"] for f in now["kernels"]["findings"]} >= {"kernel-host", "kernel-bits"}
+    assert "the device is held to its bits" in " ".join(found.text.split())
+    levels = {f["rule"]: f["level"] for f in legacy["kernels"]["findings"]}
+    assert (levels["kernel-cell-destroyed"], levels["kernel-bits"]) == ("error", "warning")
+    assert legacy["verdict"] == "failed"
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -26,13 +26,17 @@ def gate(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Callable[...,
     return run
 
 
-def test_a_healthy_model_passes_without_a_word(gate: Callable[..., Run], made: Path) -> None:
+def test_a_healthy_model_passes_with_one_word_at_most(gate: Callable[..., Run], made: Path) -> None:
     found = gate(
         *("--model", made / "healthy.keras", "--inputs", made / "inputs.npz"),
         *("--recipe", "float32", "--recipe", "int8", "--show-quantization"),
     )
     assert found.status == 0, found.text
-    assert not any(word in found.text for word in ("warning:", "error:"))
+    told = [line for line in found.text.splitlines() if line.startswith(("warning:", "error:"))]
+    # The calibrator carries the state: some answers from rest lie beyond the output's range.
+    assert [line for line in told if not line.startswith("warning: output")] == []
+    assert len(told) <= 1
+    assert all("chance explains" in line for line in told)
     assert "resolver.AddUnidirectionalSequenceLSTM();" in found.text
     written = (found.folder / "op_resolver" / "healthy.keras-int8.inc").read_text()
     assert "tflite::MicroMutableOpResolver<" in written
@@ -51,12 +55,16 @@ def test_a_layer_that_does_not_fuse_is_named_with_its_argument(
     assert "layer 'without_bias' (LSTM) is not fused because of use_bias=False" in asked.text
 
 
-def test_a_missing_trackable_fails_the_gate(gate: Callable[..., Run], made: Path) -> None:
+@pytest.mark.parametrize(("strict", "status"), [((), 0), (("--strict",), 1)])
+def test_a_missing_trackable_is_named(
+    gate: Callable[..., Run], made: Path, strict: tuple[str, ...], status: int
+) -> None:
+    """A loop in the place of a fused LSTM answers right on TFLite: a warning, which may fail."""
     found = gate(
         *("--tflite", made / "without_trackable.tflite", "--model", made / "healthy.keras"),
-        *("--recipe", "float32"),
+        *("--recipe", "float32", "--runtime", "tflite", *strict),
     )
-    assert found.status == 1
+    assert found.status == status
     assert "pass the model as the second argument" in found.text
     assert "layer 'plain' (LSTM) meets every condition" in found.text
 

@@ -18,8 +18,16 @@ from harness.assurance.certificate.fault import Fault, Place
 from harness.assurance.certificate.injection import Injection
 from harness.assurance.certificate.readings import InjectionBench, Reading
 from harness.assurance.certificate.recipe_faults import by_recipe, calibrated_by, halved
+from harness.assurance.certificate.runtime_faults import Wrapped, as_bfloat16
 from harness.assurance.certificate.scale_faults import hidden_unlike_output, rescale, small_cell
-from harness.assurance.certificate.subjects import CLASSIFIER, FEW_SENSORS, FOLDED, SQUARE, gated
+from harness.assurance.certificate.subjects import (
+    CLASSIFIER,
+    FEW_SENSORS,
+    FOLDED,
+    SQUARE,
+    WIDE,
+    gated,
+)
 from harness.flatbuffer.graph_builder import tensor_type
 from harness.flatbuffer.schema import builtin_name, pack, schema, stored, unpack
 
@@ -68,6 +76,28 @@ def gate_fault(
     return Fault(name, family, place, f"{recipe} · gate", examine)
 
 
+def small_error(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+    """A ten-thousandth off everywhere: far below what 8 bits of weights cost."""
+    return tuple(array + np.float32(1e-4) for array in arrays)
+
+
+def _hybrid_faults() -> list[Fault]:
+    """What a hybrid LSTM does wrong by less than its quantisation costs the model."""
+    found = []
+    for name, family, outputs in (
+        ("float truncated to bfloat16, hybrid", "float truncated to bfloat16", as_bfloat16),
+        ("all answers off by 0.0001, hybrid", "off by a little", small_error),
+    ):
+        wrapped = Wrapped(outputs=outputs)
+        injection = Injection(on="tflite", run=wrapped.run, run_operator=wrapped.run_operator)
+
+        def examine(bench: InjectionBench, injection: Injection = injection) -> list[Reading]:
+            return bench.readings(gated(WIDE), "dynamic-range", injection, ("tflite",))
+
+        found.append(Fault(name, family, "runtime", "dynamic-range · gate", examine))
+    return found
+
+
 def gate_faults() -> list[Fault]:
     square, folded = gated(SQUARE), gated(FOLDED)
     found = [
@@ -111,7 +141,7 @@ def gate_faults() -> list[Fault]:
         ):
             injection = Injection(edit=dense_bias(-1, change))
             found.append(gate_fault(name, "bias dropped", recipe, injection, folded, "model"))
-    return found
+    return [*found, *_hybrid_faults()]
 
 
 def _of_lstm(change: Callable[[Any], None]) -> Edit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -72,6 +73,16 @@ def test_many_differences_have_one_cause_where_it_is_found() -> None:
     assert found.reason == "the flatbuffer is not the model: a; b; c; and 2 more"
 
 
+@pytest.mark.parametrize("change", [{"output_scale": 0.01}, {"cell_scale": 2.0**-16}], ids=str)
+def test_a_file_of_somebody_elses_has_both_of_its_faults_named(change: Any) -> None:
+    part = examined_of(part_of(model_of(**change)))
+    known = blame_of(TFLITE, "int8", part)
+    both = blame_of(TFLITE, "int8", part, given=True, explain=lambda: REVERSED)
+    assert both == Blame("file", f"{REVERSED}; what is left: {known.reason}")
+    assert blame_of(TFLITE, "int8", part, given=True) == known
+    assert blame_of(TFLITE, "int8", part, explain=lambda: REVERSED) == known  # ours was not turned
+
+
 # What a rule is not ------------------------------------------------------------------------------
 
 
@@ -80,6 +91,17 @@ def test_samples_in_other_units_are_not_answered_with_a_wider_calibration() -> N
     part = part_of(model_of(output_scale=0.01))
     found = blame_of(TFLITE, "int8", examined_of(part), misfits=[NARROW], unnormalised=told)
     assert found == Blame("calibration", told)
+
+
+def test_ranges_of_somebody_elses_file_are_blamed_where_they_are_all_that_is_wrong() -> None:
+    others = {"tflm": False}
+    for alone, leg in ((True, "calibration"), (None, "calibration"), (False, "recipe")):
+        more: Any = {"given": True, "ends_explain": partial(bool, alone)}
+        if alone is None:
+            more["ends_explain"] = lambda: None
+        assert blame_of(TFLITE, "int8", others=others, misfits=[WIDE], **more).leg == leg
+    more = {"ends_explain": partial(bool, False)}  # what we converted ourselves is that model
+    assert blame_of(TFLITE, "int8", others=others, misfits=[WIDE], **more).leg == "calibration"
 
 
 def test_a_reset_is_not_blamed_where_the_first_sample_is_wrong() -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.comparison.compare import Allowed
 from harness.diagnosis.candidates import Candidate, candidates
 from harness.diagnosis.source_model import Source, described_weights
-from harness.diagnosis.trial import SCREENED, Answered, Explanation, explain
+from harness.diagnosis.trial import SCREENED, Answered, Explanation, cut_off, explain
 from reference.budgets.monte_carlo import SAFETY, budgets, calibrate
 from tests.support.networks import document, lstm_weights, named, node
 
@@ -328,6 +328,67 @@ def test_a_fit_that_leaves_half_of_the_error_is_none() -> None:
     found = explain(source, answered, [half, most])
     assert found is not None
     assert found.name == "most"
+
+
+def test_most_is_explained_where_something_else_is_wrong_too() -> None:
+    source = _last()
+    answers = source.answers()
+    wide = [Allowed(0.1) for _ in answers]
+    answered = Answered([y + 1.2 for y in answers], wide, "int8")
+    most = Candidate("most", "it", "", lambda s: replace(s, after=lambda found: [found[0] + 1.0]))
+    half = Candidate("half", "", "", lambda s: replace(s, after=lambda found: [found[0] + 0.6]))
+    assert explain(source, answered, [half, most]) is None
+    assert explain(source, answered, [half], partly=True) is None
+    found = explain(source, answered, [half, most], partly=True)
+    assert found is not None
+    assert (found.name, round(found.budget_used)) == ("most", 2)
+    assert str(found).startswith("it: the source model changed so gives most of these answers")
+
+
+def test_an_integer_output_ends_for_every_model() -> None:
+    """What its range cuts off is nobody's fault but the calibration's."""
+    source = _last()
+    (right,) = source.answers()
+    reversed_ = source.with_input("x", source.stimulus["x"][:, :, ::-1])
+    (turned,) = reversed_.answers()
+    end = 0.3 * float(np.abs(turned).max())
+    allowed = [Allowed(0.02)]
+    cut = Answered([np.clip(turned, -end, end)], allowed, "int8", ends=[(-end, end)])
+    found = explain(source, cut, candidates(source, {}))
+    assert found is not None
+    assert found.name == "time-reversed"
+    assert explain(source, replace(cut, ends=[None]), candidates(source, {})) is None
+    assert not cut_off(source, cut)
+    alone = replace(cut, outputs=[np.clip(right, -end, end)])
+    assert cut_off(source, alone)
+    assert explain(source, alone, candidates(source, {})) is None  # nothing else is wrong
+
+
+def test_of_one_kind_the_first_is_named() -> None:
+    source = _last()
+    (right,) = source.answers()
+    answered = Answered([right + 1.2], [Allowed(0.1)], "int8")
+    tried = [
+        Candidate(name, says, "", lambda s, by=by: replace(s, after=lambda y: [y[0] + by]))  # type: ignore[misc]
+        for name, says, by in (("a", "first", 1.12), ("a", "best", 1.2), ("b", "other", 1.19))
+    ]
+    found = explain(source, answered, tried)
+    assert found is not None
+    assert found.says == "first"
+
+
+def test_all_weights_are_named_where_nothing_narrower_fits() -> None:
+    source = _last()
+    (right,) = source.answers()
+    answered = Answered([right + 1.2], [Allowed(0.1)], "int8")
+    one, everything = (
+        Candidate(name, name, "", lambda s, by=by: replace(s, after=lambda y: [y[0] + by]))  # type: ignore[misc]
+        for name, by in (("weight", 1.14), ("other-weights", 1.2))
+    )
+    for tried, name in (((one, everything), "weight"), ((everything,), "other-weights")):
+        found = explain(source, answered, tried)
+        assert found is not None
+        assert found.name == name
 
 
 def test_samples_that_screen_are_few() -> None:

@@ -137,7 +137,7 @@ def test_tflites_floats_have_a_budget_each(time_major: bool) -> None:
 
 def test_where_there_is_no_oracle_the_reason_is_said() -> None:
     x = _floats()
-    assert expected_of(_found(float_weights(1), hybrid=True), TFLITE, x) == NO_HYBRID
+    assert expected_of(_found(float_weights(1), hybrid=True), MICRO, x) == NO_HYBRID
     plain = _found(float_weights(1))
     assert expected_of(replace(plain, parameters=None, problem="why"), TFLITE, x) == "why"
     model = integer_model(2)
