@@ -7,6 +7,7 @@
 # make versions      measure which TensorFlow, Keras and runtime versions work (ROWS="2.19 tf_keras")
 # make arm64         make an emulated ARM64 Python with LiteRT, for --runtime-python (no root)
 # make ophint        build the legacy golden models again (needs Python 3.7)
+# make keras3        write the golden Keras 3 files again (needs Python 3.11)
 # make mutants       mutation testing of the oracles and the comparison (minutes)
 # make lock          resolve requirements/*.in again (needs uv)
 
@@ -23,7 +24,8 @@ ARGS ?=
 DIGITS := examples/digits/out
 SHORT := last/ or sequences/ or bidirectional-concat/ or gru/ or digits/
 
-.PHONY: help conformance conformance-short check quick test fuzz certify certificate world mutants matrix versions arm64 ophint \
+.PHONY: help conformance conformance-short check quick test fuzz certify certificate world mutants \
+	matrix versions arm64 ophint keras3 \
 	lock clean
 
 help:
@@ -95,6 +97,18 @@ ophint: .venv/.dev
 	UV_PYTHON_PREFERENCE=only-system $(BIN)/uv venv --quiet --clear --python 3.7 $(OPHINT)
 	$(BIN)/uv pip install --quiet --python $(OPHINT)/bin/python -r tools/ophint/requirements.txt
 	$(OPHINT)/bin/python tools/ophint/build_models.py fixtures/golden/ophint
+
+# One environment for each version, with a backend that needs no TensorFlow.
+KERAS3 ?= 3.0.5 3.1.1 3.2.1 3.3.3 3.6.0 3.9.2 3.12.4 3.15.1
+KERAS3_MODELS ?=
+keras3: .venv/.dev
+	for version in $(KERAS3); do \
+		$(BIN)/python -m venv --clear .cache/versions/keras-$$version; \
+		.cache/versions/keras-$$version/bin/python -m pip install --quiet \
+			--disable-pip-version-check -r tools/keras3/requirements.txt "keras==$$version"; \
+		KERAS_BACKEND=jax .cache/versions/keras-$$version/bin/python \
+			tools/keras3/build_models.py fixtures/golden/keras3 $(KERAS3_MODELS); \
+	done
 
 .venv/bin/python:
 	@if [ -z "$(PYTHON)" ]; then \

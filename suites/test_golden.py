@@ -2,7 +2,9 @@
 
 Flatbuffers of TensorFlow 1.15's OpHint with the recorded answers of the session they came from,
 on every runtime; those with the LSTM of 20 inputs also padded to the 24 that TensorFlow Lite
-Micro demands. What today's runtimes refuse, and what that converter dropped, is registered.
+Micro demands. What today's runtimes refuse, and what that converter dropped, is registered. And
+files of Keras 3 versions, rebuilt in Keras 2, with the recorded answers of the Keras that wrote
+them.
 """
 
 from __future__ import annotations

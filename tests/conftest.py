@@ -100,6 +100,7 @@ PARTS = {
     "hostile_models": "hostile",
     "described_models": "described",
     "layer_models": "layers",
+    "custom_models": "custom",
 }
 Made = Callable[[str], Path]
 

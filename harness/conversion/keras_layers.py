@@ -31,10 +31,9 @@ def config_of(layer: Mapping[str, Any], name: str) -> dict[str, Any]:
     Raises UnsupportedLayer with everything of the layer that the oracle does not know.
     """
     kind, unknown = layer["class_name"], []
-    if layer.get("registered_name") not in (None, kind, f"Custom>{kind}"):
-        unknown.append(f"layer {name!r} is registered as {layer['registered_name']!r}")
-    elif not str(layer.get("module") or "keras.layers").startswith(_MODULES):
-        unknown.append(f"layer {name!r} ({kind}) is not of keras.layers but a class of your own")
+    registered = layer.get("registered_name")
+    if registered not in (None, kind) or not _of_keras(layer):
+        unknown.append(f"layer {name!r} ({registered or kind}) is a class of your own")
     elif kind not in OPTIONS or kind in _OURS:
         unknown.append(f"layer {name!r} ({kind}): no such layer in the oracle")
     if unknown:
@@ -51,7 +50,8 @@ def config_of(layer: Mapping[str, Any], name: str) -> dict[str, Any]:
             if key in ("rate", "stddev"):  # Dropout cannot be built again without
                 found[key] = value
         elif key in ACTIVATION_OPTIONS and _is_function(value):
-            found[key] = value["config"]
+            function = value["config"]
+            unknown.append(f"layer {name!r} ({kind}): {key} is the function {function!r}")
         else:
             try:
                 found[key] = _option(value, name)
@@ -63,8 +63,13 @@ def config_of(layer: Mapping[str, Any], name: str) -> dict[str, Any]:
     return found
 
 
+def _of_keras(layer: Mapping[str, Any]) -> bool:
+    return str(layer.get("module") or "keras.layers").startswith(_MODULES)
+
+
 def _is_function(value: Any) -> bool:
-    """Whether an activation is a function by its name: TensorFlow's own `tf.sin`, say."""
+    """Whether an activation is a function that is none of Keras's: `tf.sin`, or the user's own,
+    which may have the name of one of Keras's."""
     return isinstance(value, Mapping) and value.get("class_name") == "function"
 
 

@@ -19,7 +19,9 @@ Arrays = dict[str, NDArray[Any]]
 class Built:
     """A Keras model as its worker describes it: interface and weights by `layer/index`.
 
-    config: Keras's own configuration of a user's model, None for the catalogue.
+    config: Keras's own configuration of a user's model, None for the catalogue. reading: of a
+    Keras 3 file that was rebuilt, the version that wrote it (`keras`) and what a reader of the
+    report should know of it (`notes`).
     """
 
     result: StepResult
@@ -28,6 +30,7 @@ class Built:
     weights: Arrays = field(default_factory=dict)
     config: dict[str, Any] | None = None
     seconds: float = 0.0
+    reading: dict[str, Any] | None = None
 
     @property
     def weight_bytes(self) -> int:

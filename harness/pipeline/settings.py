@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fixtures.subjects import Subject
 from harness.comparison.overrides import Override
+from harness.conversion.user_modules import UserModule
 from harness.pipeline.cases import Asked
 from harness.workers import limits
 from harness.workers.environments import Environment
@@ -39,8 +40,12 @@ class Settings:
     predictions: Path | None = None
     #: The folder of the report, which takes the files for the device too.
     report: Path = Path("report")
+    #: Whether the user says that the models are streamed, their state going on.
+    streaming: bool = False
     #: The C++ compiler that checks the C arrays, None for the usual ones.
     cxx: str | None = None
+    #: The modules of the user's custom layers.
+    imports: tuple[UserModule, ...] = ()
 
     def bounds(self, subject: Subject) -> Limits:
         """The limits of loading and of one invoke."""

@@ -11,6 +11,7 @@ import pytest
 
 from fixtures import array_files
 from harness.comparison import accuracy
+from harness.conversion import user_modules
 from harness.device.c_array import find_compiler
 from harness.kernels.cases import check_names
 from harness.pipeline.selection import select
@@ -33,7 +34,7 @@ class Option:
 
     @property
     def name(self) -> str:
-        return self.flag.removeprefix("--").replace("-", "_")
+        return str(self.how.get("dest", self.flag.removeprefix("--").replace("-", "_")))
 
     @property
     def default(self) -> Any:
@@ -48,9 +49,11 @@ _SWITCH = {"action": "store_true"}
 #: A switch that pytest registers itself: it makes pytest's own checks strict, too.
 _PYTESTS = {"action": "store_true", "default": None}
 _PATH = {"type": Path, "metavar": "PATH"}
+_MODULES = {**_several("MODULE"), "dest": "imports"}
 _PATHS, _NAMES = {**_several("PATH"), **_PATH}, _several("NAME")
 _SECONDS = {"type": float, "metavar": "SECONDS"}
 _ENVIRONMENT, _OTHER = _several("NAME=VALUE"), _several("NAME@LABEL=PATH")
+_WIRES = _several("[LABEL=]TRANSPORT")
 _BUDGETS = _several("SELECTOR=FACTOR:REASON")
 #: Options that say which cases there are or how they end, in their order in a command.
 DECIDING = (
@@ -63,6 +66,7 @@ DECIDING = (
     Option("--budget", _BUDGETS, "multiply budgets, as my.keras/int8/tflm=1.5:why; repeatable"),
     Option("--converter-env", _ENVIRONMENT, "environment variable of --converter-python"),
     Option("--runtime-python", _OTHER, "another version of a runtime: tflm@oldest=PATH"),
+    Option("--device", _WIRES, "a board as a runtime: serial:PORT@BAUD, exec:COMMAND, log:FILE"),
     Option("--inputs", _PATH, "samples to compare on (.npz, an array per input)"),
     Option("--calibration", _PATH, "samples for integer recipes (.npz)"),
     Option("--labels", _PATH, "the class of each sample (.npy), for accuracy"),
@@ -72,9 +76,10 @@ DECIDING = (
     Option("--cxx", {"metavar": "COMMAND"}, "C++ compiler for C arrays ($CXX, g++, clang++, c++)"),
     Option("--baseline", _PATH, "fail a case that is worse than in this report, or larger"),
     Option("--seed", {"type": int, "default": 2015}, "seed of stimuli and calibration"),
-    Option("--strict", _PYTESTS, "what cannot be judged fails, too"),
+    Option("--strict", _PYTESTS, "warnings fail, and what cannot be judged"),
     Option("--full", _SWITCH, "slow entry points for every variant too"),
     Option("--trusted", _SWITCH, "the models may carry code (Lambda layers)"),
+    Option("--import", _MODULES, "the module of custom layers (a name, a .py file); --trusted too"),
 )
 #: Options that say where results go and how fast they come; an example is each case's own.
 OTHERS = (
@@ -125,7 +130,9 @@ def pytest_configure(config: pytest.Config) -> None:
             kernels=option.kernels,
             streaming=option.streaming,
             strict=bool(option.strict),
+            boards=option.device,
         )
+        _check_imports(option)
         environments.converter(option.converter_python, option.converter_env)
         _check_samples(option)
         if option.seed < 0:
@@ -139,6 +146,13 @@ def pytest_configure(config: pytest.Config) -> None:
         project.settle(config)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _check_imports(option: Any) -> None:
+    """Raises ValueError for a module that is not there or is not to be trusted."""
+    if option.imports and not option.trusted:
+        raise ValueError("--import runs the module's code: add --trusted if you trust it")
+    user_modules.find(option.imports)
 
 
 def _check_labels(labels: Path, inputs: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.conversion import user_modules
 from harness.kernels.cases import KernelCase
 from harness.pipeline.cases import Case
 from harness.pipeline.settings import Settings
@@ -71,4 +72,6 @@ def _settings(config: pytest.Config) -> Settings:
         predictions=option.predictions,
         report=option.report,
         cxx=option.cxx,
+        imports=user_modules.find(option.imports),
+        streaming=config.stash[SELECTION].streaming,
     )

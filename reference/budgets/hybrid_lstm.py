@@ -41,8 +41,13 @@ def quantised_rows(
         step = (high.astype(np.float64) - low) / ASYMMETRIC_STEPS
         step = np.where(step > 0, step, 1.0)
         zero_point = _asymmetric_zero_point(low, high, step)
-        codes = _rounded(zero_point + real / step, random)
-        return np.asarray((np.clip(codes, -128, 127) - zero_point) * step)
+        # The kernel keeps scale and inverse in float32: at the ends of a range that is symmetric
+        # about zero they decide a tie.
+        scale = step.astype(np.float32)
+        inverse = (1.0 / scale.astype(np.float64)).astype(np.float32)
+        shifted = zero_point.astype(np.float32) + real * inverse
+        codes = np.clip(_rounded(shifted, random), -128, 127)
+        return np.asarray((codes - zero_point) * scale.astype(np.float64))
     most = np.abs(real).max(axis=-1, keepdims=True)
     factor = SYMMETRIC_MOST / np.where(most > 0, most, np.float32(1))
     codes = np.clip(_rounded(real * factor, random), -SYMMETRIC_MOST, SYMMETRIC_MOST)

@@ -173,8 +173,11 @@ def _cell_clip(model: IntegerLstm, profile: Profile) -> int | None:
 def truncated_steps(
     limit: float, scale: float, most: int, precision: type[np.floating[Any]] = np.float32
 ) -> int:
-    """A clip in quantisation steps: two float32 values divided, cut off, never rounded."""
-    quotient = precision(np.float32(limit)) / precision(np.float32(scale))
+    """A clip in quantisation steps: two float32 values divided, cut off, never rounded.
+
+    A quotient that float32 does not hold is infinite, as in C, and ends at `most`."""
+    with np.errstate(over="ignore", divide="ignore"):
+        quotient = precision(np.float32(limit)) / precision(np.float32(scale))
     return int(min(quotient, precision(most)))
 
 

@@ -5,18 +5,27 @@ Read off the flatbuffer and Keras's own cell states; nothing here asks a rule of
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.assurance.world.truth import Expected
 from harness.flatbuffer.lstm_reader import CELL_STATE, OUTPUT_STATE, lstm_operators
 from harness.flatbuffer.schema import shared
-from harness.flatbuffer.structure import Structure
+from harness.flatbuffer.structure import Structure, quantised_inputs
+from harness.flatbuffer.tensor_codec import affine_of, in_order
+from reference.arithmetic.affine import dequantise
+
+Array = NDArray[Any]
 
 #: Below it TFLite's int8 kernel leaves tanh(cell) out (kernels/internal/reference: only 0..6
 #: integer bits of the cell's scale 2^(n-15) are implemented).
 SMALLEST_CELL_SCALE = 2.0**-15
+#: The share of an input's values that may lie a step beyond its range: a tail.
+FEW_BEYOND = 0.002
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,12 @@ RELU_MICRO = Defect(
     r"activation",
     ("tflm",),
 )
-DEFECTS = (SKIPPED_TANH, CONTRADICTION, CLIPPED, HYBRID_MICRO, LOOP_MICRO)
+NARROW = Defect(
+    "narrow calibration",
+    "the samples go beyond what the conversion was calibrated with",
+    r"calibrat|too-narrow|beyond",
+)
+DEFECTS = (SKIPPED_TANH, CONTRADICTION, CLIPPED, NARROW, HYBRID_MICRO, LOOP_MICRO)
 UNKNOWN = Defect("unexplained", "none of the known defects accounts for it", r".")
 
 
@@ -96,12 +110,34 @@ def defects_of(content: bytes, structure: Structure, keras: Expected) -> list[De
     return list(dict.fromkeys(found))
 
 
+def of_runtime(defects: Sequence[Defect], runtime: str) -> list[Defect]:
+    """The defects that a runtime suffers from."""
+    return [defect for defect in defects if runtime.startswith(defect.on)]
+
+
+def narrow(structure: Structure, inputs: Mapping[str, Array]) -> list[Defect]:
+    """`NARROW` where more than a few of the samples [N, …] by input lie beyond what the integer
+    inputs of the flatbuffer hold."""
+    try:
+        samples = in_order(structure, list(inputs), dict(inputs), by_shape=True)
+    except ValueError:
+        return []
+    for tensor, values in zip(quantised_inputs(structure), samples, strict=True):
+        affine = affine_of(tensor)
+        if affine is None or values.dtype.kind != "f":
+            continue
+        ends = np.array([np.iinfo(affine.dtype).min, np.iinfo(affine.dtype).max], affine.dtype)
+        low, high = dequantise(ends, affine)
+        step = float(affine.scale)
+        if np.mean((values < low - step) | (values > high + step)) > FEW_BEYOND:
+            return [NARROW]
+    return []
+
+
 def cause(defects: list[Defect], runtime: str) -> Defect:
     """The defect that a wrong answer of a runtime comes from: the gravest that it has."""
-    for defect in DEFECTS:
-        if defect in defects and runtime.startswith(defect.on):
-            return defect
-    return UNKNOWN
+    found = of_runtime([defect for defect in DEFECTS if defect in defects], runtime)
+    return found[0] if found else UNKNOWN
 
 
 def _scale(tensor: object) -> float | None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as Printed
 
 from harness.assurance.world import truth
-from harness.assurance.world.defects import DEFECTS, UNKNOWN
+from harness.assurance.world.defects import CLIPPED, CONTRADICTION, SKIPPED_TANH, UNKNOWN
 from harness.assurance.world.faults import FAULTS
 from harness.assurance.world.run import Result
 from harness.assurance.world.verdict import Held
@@ -34,6 +34,7 @@ KINDS = {
 CONFUSION = ("kind", "what it is", "models", "green", "red", "wrong name", "false alarms", "misses")
 #: Runtimes of the table of defects; one stands for those of the same kernels.
 _SHOWN = ("tflite", "litert", "tflm")
+_CONVERTERS = (SKIPPED_TANH, CONTRADICTION, CLIPPED)
 ORDINARY = ("initial", "trained")
 
 
@@ -105,12 +106,13 @@ def defects(result: Result) -> Table:
         and not h.note
     ]
     rows: list[tuple[Cell, ...]] = []
-    for defect in (*DEFECTS[:3], UNKNOWN):
+    named = {defect.name for defect in _CONVERTERS}
+    for defect in (*_CONVERTERS, UNKNOWN):
         has = sum(defect.name in h.defects for h in held) if defect is not UNKNOWN else None
         wrong = [sum((r, defect.name) in h.causes for h in held) for r in _SHOWN]
         rows.append((defect.title, has, *wrong))
     any_wrong = [sum(dict(h.states).get(r) == "wrong" for h in held) for r in _SHOWN]
-    rows.append(("any of them", sum(bool(h.defects) for h in held), *any_wrong))
+    rows.append(("any of them", sum(bool(named & set(h.defects)) for h in held), *any_wrong))
     columns = ("why", "files with it", *(f"wrong on {name}" for name in _SHOWN))
     note = (
         f"Of {len(held)} integer conversions of fused LSTMs with initial or trained weights and "

@@ -14,7 +14,7 @@ import numpy as np
 from fixtures import stimuli
 from fixtures.runtimes import RUNTIMES
 from harness.assurance.world import truth as measuring
-from harness.assurance.world.defects import defects_of
+from harness.assurance.world.defects import defects_of, narrow
 from harness.assurance.world.gate import Gate, Gated
 from harness.assurance.world.making import KIND, Maker, Specimen, Unmakeable
 from harness.assurance.world.plan import Plan
@@ -108,7 +108,10 @@ class World:
         )
         return Truth(
             seen,
-            tuple(defects_of(data.tobytes(), structure, keras)),
+            (
+                *defects_of(data.tobytes(), structure, keras),
+                *narrow(structure, {name: array[:, np.newaxis] for name, array in inputs.items()}),
+            ),
             keras.constant,
             keras.unfit,
             integer_lstm=any(

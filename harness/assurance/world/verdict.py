@@ -9,13 +9,16 @@ from typing import Literal
 
 from fixtures.runtimes import RUNTIMES
 from harness.assurance.world.defects import (
+    CLIPPED,
     CONTRADICTION,
     HYBRID_MICRO,
     LOOP_MICRO,
+    NARROW,
     SKIPPED_TANH,
     UNKNOWN,
     Defect,
     cause,
+    of_runtime,
 )
 from harness.assurance.world.faults import BY_NAME
 from harness.assurance.world.gate import RAISED, Said
@@ -94,6 +97,10 @@ def held(plan: Plan, said: Sequence[Said], truth: Truth) -> Held:
     alarms = []
     if kind not in ("unfit", "faulty"):
         alarms = [text for one in plain if (text := _alarm(one, kind, truth))]
+    # A defect that the file has and that is told may show in a tighter budget than the truth's.
+    small = [d.named for d in truth.defects if d in (CLIPPED, NARROW) and _names(plain, d.named)]
+    if small:
+        alarms = [text for text in alarms if not text.startswith("test_")]
     if lone:  # without Keras a runtime is held to TFLite: a defect of that is told of the other
         alarms = [
             text for text in alarms if not any(re.search(d.named, text) for d in causes.values())
@@ -121,7 +128,7 @@ def held(plan: Plan, said: Sequence[Said], truth: Truth) -> Held:
             about = [one for one in told if one.runtime in ("", runtime)]
             if not about:
                 misses.append(f"{runtime} is wrong ({defect.name}, {_of(truth.seen[runtime])})")
-            elif not _names(about, defect.named):
+            elif not any(_names(about, name) for name in _namings(truth, runtime)):
                 unnamed.append(f"{defect.name} on {runtime}: said is {_heads(about)}")
     return Held(
         plan,
@@ -137,6 +144,12 @@ def held(plan: Plan, said: Sequence[Said], truth: Truth) -> Held:
         tuple(defect.name for defect in truth.defects),
         truth.integer_lstm,
     )
+
+
+def _namings(truth: Truth, runtime: str) -> list[str]:
+    """What a wrong answer of a runtime may be called by: each defect that it suffers from."""
+    found = of_runtime(truth.defects, runtime) or [UNKNOWN]
+    return [defect.named for defect in found]
 
 
 def kind_of(plan: Plan, truth: Truth) -> Kind:

@@ -14,7 +14,15 @@ from harness.assurance.world import plan as genes
 from harness.assurance.world import report
 from harness.assurance.world.architectures import variant_of
 from harness.assurance.world.command import parsed
-from harness.assurance.world.defects import CLIPPED, HYBRID_MICRO, SKIPPED_TANH, UNKNOWN, cause
+from harness.assurance.world.defects import (
+    CLIPPED,
+    HYBRID_MICRO,
+    NARROW,
+    SKIPPED_TANH,
+    UNKNOWN,
+    cause,
+    narrow,
+)
 from harness.assurance.world.faults import BY_NAME, FAULTS, applicable
 from harness.assurance.world.gate import RAISED, Said
 from harness.assurance.world.generator import drawn
@@ -25,6 +33,7 @@ from harness.assurance.world.samples import FEW, INPUTS, calibration_of, inputs_
 from harness.assurance.world.shrinking import shrunk
 from harness.assurance.world.truth import Expected, Seen, compared
 from harness.assurance.world.verdict import Held, Truth, held, kind_of
+from harness.flatbuffer.structure import Structure
 
 Array = np.ndarray[Any, Any]
 NATIVE = ("tflite", "tflite-reference", "tflite-no-xnnpack", "litert", "tflm")
@@ -172,6 +181,21 @@ def test_a_wrong_answer_gets_the_defect_that_its_runtime_has() -> None:
     assert cause([CLIPPED], "litert") is CLIPPED
 
 
+def test_samples_beyond_the_calibration_are_told_from_a_tail() -> None:
+    tensor = {
+        **{"name": "x", "dtype": "int8", "shape": [1, 4], "signature": [1, 4], "scale": [0.01]},
+        **{"zero_point": [0], "axis": None, "variable": False, "bytes": 0},
+    }
+    graph = {"tensors": [tensor], "inputs": [0], "outputs": [0], "operators": []}
+    structure = Structure({"subgraphs": [graph], "signatures": []})
+    inside = np.random.default_rng(0).uniform(-1.2, 1.2, (400, 1, 4)).astype(np.float32)
+    tail = inside.copy()
+    tail[0, 0, 0] = 3.0
+    assert narrow(structure, {"x": inside}) == []
+    assert narrow(structure, {"x": tail}) == []
+    assert narrow(structure, {"x": 2 * inside}) == [NARROW]
+
+
 # The verdict ------------------------------------------------------------------------------------
 
 
@@ -250,6 +274,15 @@ def test_what_only_the_reference_kernels_refuse_fails_no_gate() -> None:
     truth = Truth({**RIGHT, "tflite-reference": Seen("refused")})
     assert kind_of(Plan(), truth) == "healthy"
     assert held(Plan(), _green(_red("tflite-reference", "refused")), truth).alarms
+
+
+def test_a_small_effect_of_a_defect_that_is_named_is_no_false_alarm() -> None:
+    truth = Truth(RIGHT, (CLIPPED,))
+    clipped = _red("", "the cell passes the cell_clip of 10", "test_structure")
+    assert held(Plan(), _green(_red("tflite"), clipped), truth).problems == ()
+    assert held(Plan(), _green(_red("tflite")), truth).alarms
+    law = _red("tflite", suite="law carrying")
+    assert held(Plan(), _green(law, clipped), truth).alarms
 
 
 def test_a_lone_flatbuffer_is_not_asked_for_what_only_keras_knows() -> None:

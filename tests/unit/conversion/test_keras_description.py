@@ -187,6 +187,15 @@ def _registered() -> Config:
     return config
 
 
+def _of_a_module() -> Config:
+    config = plain()
+    config["layers"][1]["module"] = "my_layers"
+    return config
+
+
+_OWN_RELU = {"module": "builtins", "class_name": "function", "config": "relu"}
+
+
 def _twice() -> Config:
     config = plain()
     config["layers"][1]["inbound_nodes"] *= 2
@@ -203,6 +212,8 @@ def _twice() -> Config:
         (_changed(novelty=1), "novelty=1"),
         (_changed(activation="sine"), "sine"),
         (_registered(), "mine>LSTM"),
+        (_of_a_module(), "a class of your own"),
+        (_changed(activation=_OWN_RELU), "the function 'relu'"),
         (_called(source("x", call=1)), "'x', which is no input"),
         (_called(source("x", mask=["x", 0, 0])), "mask"),
         (_called(source("x", training=True)), "training=True"),
@@ -216,3 +227,30 @@ def _twice() -> Config:
 def test_what_is_not_known_is_refused(config: Config, words: str) -> None:
     with pytest.raises(UnsupportedLayer, match=words):
         from_keras_config(config)
+
+
+def test_everything_unknown_is_named_once() -> None:
+    """Behind a layer that is unknown too, in a model inside of the model, and not what reads it."""
+    inner = [entry("Dense", "d", units=2, novelty=1), entry("Hashing", "k")]
+    config = functional(
+        inlet("x", 7, 4),
+        entry("Lambda", "a", source("x")),
+        entry("Flatten", "b", source("a")),
+        entry("Sequential", "m", source("b"), layers=inner),
+        recurrent("LSTM", "c", source("m"), activation="sine"),
+        entry("TFOpLambda", "t", source("c"), function="math.bessel_i0"),
+        outputs=[["t", 0, 0], ["a", 0, 0]],
+    )
+    for layer in config["layers"]:
+        if layer["class_name"] == "TFOpLambda":
+            layer["inbound_nodes"] = [source("c")]
+    with pytest.raises(UnsupportedLayer) as raised:
+        from_keras_config(config)
+    assert raised.value.problems == (
+        "layer 'a' (Lambda): no such layer in the oracle",
+        "layer 'd' (Dense): unknown option novelty=1",
+        "layer 'k' (Hashing): no such layer in the oracle",
+        "layer 'c' (LSTM): activation='sine' is not implemented",
+        "layer 't': no operation tf.math.bessel_i0 in the oracle",
+    )
+    assert str(raised.value).count("'a'") == 1

@@ -124,3 +124,14 @@ def test_time_before_batch_and_an_initial_state() -> None:
     np.testing.assert_allclose(allowed.outputs.swapaxes(0, 1), budget.outputs)
     at_rest, _ = hybrid_budget(weights, X)
     assert np.abs(at_rest.outputs - run.outputs).max() > 0.01
+
+
+def test_float32_decides_a_tie_at_the_end_of_a_symmetric_range() -> None:
+    """The zero point is −1 (−0.5, half away from zero), the inverse of the float32 step of 2 / 255
+    a little below 127.5: 1.0 becomes 126.49999, which rounds to code 126."""
+    step = float(np.float32(2 / 255))
+    found = quantised_rows(np.array([[-1.0, 1.0, 0.0]], np.float32), asymmetric=True)
+    inverse = np.float32(1 / step)
+    code = np.floor(np.float32(-1) + np.float32(1) * inverse + 0.5)
+    np.testing.assert_allclose(found[0, 1], (code + 1) * step, rtol=1e-9)
+    assert found[0, 2] == 0

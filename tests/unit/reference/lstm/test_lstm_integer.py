@@ -19,6 +19,7 @@ from reference.arithmetic.activations import (
 from reference.arithmetic.fixed_point import multiply_double_rounding, quantised_multiplier
 from reference.attribution import attribute
 from reference.lstm.integer import lstm_integer, tanh_is_skipped
+from reference.lstm.integer_preparation import truncated_steps
 from reference.lstm.integer_weights import GateScales
 from reference.lstm.profiles import FACTORS, TFLITE_2_15, TFLM, factors, with_factor
 from reference.lstm.weights import Gates
@@ -257,3 +258,12 @@ def test_under_a_projection_the_hidden_state_saturates_at_mirrored_bounds() -> N
     x = integer_input(14, model, time=40)
     outputs = lstm_integer(model, x, TFLITE_2_15).outputs
     assert outputs.max() == 127, "a zero point of 27 should leave 100 steps above zero, not 154"
+
+
+@pytest.mark.parametrize("scale", [1e-38, 1e-42, 0.0])
+def test_a_clip_beyond_every_step_of_a_vanishing_scale_is_the_last_step(scale: float) -> None:
+    assert truncated_steps(10.0, scale, 2**15 - 1) == 2**15 - 1
+
+
+def test_a_clip_is_cut_off_to_whole_steps() -> None:
+    assert truncated_steps(1.0, 0.3, 2**15 - 1) == 3
