@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.comparison.compare import Allowed
-from harness.diagnosis.candidates import Candidate, candidates
+from harness.diagnosis.candidates import FACTORS, Candidate, candidates
 from harness.diagnosis.source_model import Source, described_weights
 from harness.diagnosis.trial import SCREENED, Answered, Explanation, explain, ranges_explain
 from reference.arithmetic.affine import Affine, dequantise, quantise
@@ -196,7 +196,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "features": (_last, _input(lambda x: x[..., ::-1]), "features-reversed", "input 'x'"),
     "bytes": (_last, _input(lambda x: x / 255), "scaled", "divided by 255"),
-    "twice": (_last, _input(lambda x: x * 255), "scaled", "multiplied by 255"),
+    "twice": (_last, _input(lambda x: x * 255), "scaled", "multiplied by "),
     "centred": (_last, _input(lambda x: x / 127.5 - 1), "scaled", "x / 127.5 - 1"),
     "standard": (
         lambda: _last().with_input("x", 3 + 9 * _samples(STEPS, FEATURES)),
@@ -259,7 +259,7 @@ def test_each_fault_has_its_name(fault: str, scheme: str) -> None:
     found = _named(source, change(source), scheme)
     assert found is not None
     assert found.name.partition(":")[0] == name
-    assert says in found.says
+    assert (says if scheme == "float32" else says.removesuffix(" 255")) in found.says
     assert found.budget_used <= 1 < found.without
     assert SAFETY * found.budget_used <= found.without
 
@@ -402,6 +402,42 @@ def test_of_one_kind_the_first_is_named() -> None:
     found = explain(source, answered, tried)
     assert found is not None
     assert found.says == "first"
+
+
+@pytest.mark.parametrize("make", [_last, _sequence, _stack])
+@pytest.mark.parametrize("scheme", ["float32", "int8"])
+@pytest.mark.parametrize("way", ["divided", "multiplied"])
+@pytest.mark.parametrize("factor", FACTORS)
+def test_one_factor_is_named_where_no_other_fits(
+    make: Callable[[], Source], factor: float, way: str, scheme: str
+) -> None:
+    """What is said holds for the factor that it was, and for no claim beyond."""
+    source = make()
+    times = factor if way == "multiplied" else 1 / factor
+    found = _named(source, _input(lambda x: times * x)(source), scheme)
+    assert found is not None
+    start, _, told = found.says.partition(" by ")
+    assert start == f"input 'x' is {way}"
+    if "more than" in told:
+        assert told.endswith(" (larger factors fit alike)")
+        assert 1 <= float(told.split()[2]) < factor
+    elif " to " in told:
+        assert told.endswith(" (these factors fit alike)")
+        low, high = float(told.split()[0]), float(told.split()[2])
+        assert 1 <= low < factor < high
+    else:
+        assert told == f"{factor:g}"
+
+
+def test_a_factor_that_saturates_is_none_of_the_large_ones() -> None:
+    source = _last()
+    faulty = source.with_input("x", 255 * source.stimulus["x"])
+    found = _named(source, faulty, "int8")
+    assert found is not None
+    assert "multiplied by more than" in found.says
+    found = _named(source, source.with_input("x", source.stimulus["x"] / 100))
+    assert found is not None
+    assert found.says == "input 'x' is divided by 100"
 
 
 def test_all_weights_are_named_where_nothing_narrower_fits() -> None:
