@@ -15,6 +15,7 @@ COMMANDS = (
     ("repair", "harness.repair.command", "write a model that comes out wrong as one that does not"),
     ("certify", "harness.assurance.certificate.command", "see every check kill its faults"),
     ("fuzz", "harness.assurance.fuzz.command", "put corrupted flatbuffers through everything"),
+    ("wire", "harness.assurance.boards.command", "put random faults into a device's wire"),
     ("world", "harness.assurance.world.command", "hold verdicts on ordinary models to the truth"),
     ("arm64", "harness.assurance.emulation.command", "make an emulated ARM Python with LiteRT"),
     ("versions", "harness.assurance.versions.command", "measure which package versions work"),

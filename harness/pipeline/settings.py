@@ -40,6 +40,8 @@ class Settings:
     predictions: Path | None = None
     #: The folder of the report, which takes the files for the device too.
     report: Path = Path("report")
+    #: Whether the user says that the models are streamed, their state going on.
+    streaming: bool = False
     #: The C++ compiler that checks the C arrays, None for the usual ones.
     cxx: str | None = None
     #: The modules of the user's custom layers.

@@ -53,6 +53,7 @@ _MODULES = {**_several("MODULE"), "dest": "imports"}
 _PATHS, _NAMES = {**_several("PATH"), **_PATH}, _several("NAME")
 _SECONDS = {"type": float, "metavar": "SECONDS"}
 _ENVIRONMENT, _OTHER = _several("NAME=VALUE"), _several("NAME@LABEL=PATH")
+_WIRES = _several("[LABEL=]TRANSPORT")
 _BUDGETS = _several("SELECTOR=FACTOR:REASON")
 #: Options that say which cases there are or how they end, in their order in a command.
 DECIDING = (
@@ -65,6 +66,7 @@ DECIDING = (
     Option("--budget", _BUDGETS, "multiply budgets, as my.keras/int8/tflm=1.5:why; repeatable"),
     Option("--converter-env", _ENVIRONMENT, "environment variable of --converter-python"),
     Option("--runtime-python", _OTHER, "another version of a runtime: tflm@oldest=PATH"),
+    Option("--device", _WIRES, "a board as a runtime: serial:PORT@BAUD, exec:COMMAND, log:FILE"),
     Option("--inputs", _PATH, "samples to compare on (.npz, an array per input)"),
     Option("--calibration", _PATH, "samples for integer recipes (.npz)"),
     Option("--labels", _PATH, "the class of each sample (.npy), for accuracy"),
@@ -74,7 +76,7 @@ DECIDING = (
     Option("--cxx", {"metavar": "COMMAND"}, "C++ compiler for C arrays ($CXX, g++, clang++, c++)"),
     Option("--baseline", _PATH, "fail a case that is worse than in this report, or larger"),
     Option("--seed", {"type": int, "default": 2015}, "seed of stimuli and calibration"),
-    Option("--strict", _PYTESTS, "what cannot be judged fails, too"),
+    Option("--strict", _PYTESTS, "warnings fail, and what cannot be judged"),
     Option("--full", _SWITCH, "slow entry points for every variant too"),
     Option("--trusted", _SWITCH, "the models may carry code (Lambda layers)"),
     Option("--import", _MODULES, "the module of custom layers (a name, a .py file); --trusted too"),
@@ -128,6 +130,7 @@ def pytest_configure(config: pytest.Config) -> None:
             kernels=option.kernels,
             streaming=option.streaming,
             strict=bool(option.strict),
+            boards=option.device,
         )
         _check_imports(option)
         environments.converter(option.converter_python, option.converter_env)

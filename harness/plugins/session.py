@@ -77,4 +77,5 @@ def _settings(config: pytest.Config) -> Settings:
         report=option.report,
         cxx=option.cxx,
         imports=user_modules.find(option.imports),
+        streaming=config.stash[SELECTION].streaming,
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fixtures.runtimes import RUNTIMES, Adapter
+from fixtures.runtimes.device import DEVICE
 
 _ALONE = {"inspect": "harness.workers.remote.inspect"}
 
@@ -42,7 +43,8 @@ def told(kind: str) -> dict[str, Any]:
     """What the server process is told of a kind: see `harness.workers.remote.serve`."""
     if kind in _ALONE or "." in kind:
         return {"module": _ALONE.get(kind, kind)}
-    known = [one for each in adapters() for one in (each, each.stand_in) if one is not None]
+    every = (*adapters(), DEVICE)
+    known = [one for each in every for one in (each, each.stand_in) if one is not None]
     table = {kind_of(each, can): (each, can) for each in known for can in each.abilities}
     adapter, ability = table[kind]
     module = {"module": f"{adapter.workers}.{ability}"}

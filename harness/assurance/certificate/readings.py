@@ -91,7 +91,12 @@ class InjectionBench:
         self.session = Session(replace(self.settings, asked=Asked(recipes=True, runtimes=True)))
         session = self.session
         self.pipeline = Pipeline(
-            self.settings, session.heavy, session.light, session.store, session.account
+            self.settings,
+            session.heavy,
+            session.light,
+            session.store,
+            session.account,
+            elsewhere=session.elsewhere,
         )
         self.law_runner = LawRunner(session)
         self.registry, self.laws = cases.load(), law_limitations.load()

@@ -25,6 +25,9 @@ class HostSerial {
   void print(long value);
   void print(unsigned long value);
   void print(double value, int digits = 2);
+  size_t write(const uint8_t* data, size_t size);
+  int available();
+  int read();
   void println(const char* text);
   void println(unsigned long value);
 

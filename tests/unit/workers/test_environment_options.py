@@ -60,7 +60,7 @@ def test_the_key_of_a_conversion_has_the_converters_versions_and_variables() -> 
 )
 def test_worker_code_is_for_python_3_7_numpy_and_its_package(path: Path) -> None:
     tree = ast.parse(path.read_text(), feature_version=(3, 7))
-    packages = {"tensorflow", "keras", "h5py", "tflite_micro", "ai_edge_litert"}
+    packages = {"tensorflow", "keras", "h5py", "tflite_micro", "ai_edge_litert", "serial"}
     allowed = {"harness.workers.remote", "numpy", *packages}
     standard = set(sys.stdlib_module_names)
     for node in ast.walk(tree):

@@ -31,6 +31,8 @@ typedef struct TfLiteQuantizationParams {
 typedef union TfLitePtrUnion {
   float* f;
   int8_t* int8;
+  int16_t* i16;
+  char* raw;
   void* data;
 } TfLitePtrUnion;
 
@@ -53,6 +55,9 @@ class MicroInterpreter {
   TfLiteStatus Reset();
   TfLiteTensor* input(size_t index);
   TfLiteTensor* output(size_t index);
+  size_t inputs_size() const { return 1; }
+  size_t outputs_size() const { return 1; }
+  size_t arena_used_bytes() const { return arena_bytes_; }
 
  private:
   const Model* model_;

@@ -1,0 +1,1 @@
+"""Talk to a board over a wire: its answers, or the way they failed to come."""
