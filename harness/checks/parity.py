@@ -162,7 +162,9 @@ def _first_divergence(case: Case, session: Session) -> dict[str, Any] | None:
 
 def _searched(case: Case, session: Session) -> dict[str, Any] | None:
     with session.account.time("divergence"):
-        return causes.divergence(case, session.artifacts(case), session.operators, limits.INVOKE)
+        return causes.divergence(
+            case, session.artifacts(case), session.operators, limits.INVOKE, session.store
+        )
 
 
 def _second_opinion(case: Case, session: Session) -> dict[str, bool]:

@@ -19,6 +19,7 @@ from harness.conversion.results import Built
 from harness.diagnosis import causes
 from harness.execution.interpreters import Run
 from harness.flatbuffer.schema import pack, unpack
+from harness.support.cache import Store
 from harness.workers.limits import Limits
 from tests.support import breaking
 from tests.support.networks import document, node
@@ -61,7 +62,7 @@ def _doubled(name: str, by: float) -> Any:
 
 def _divergence(case: Any, artifacts: Any, runtimes: Runtimes | None = None) -> dict[str, Any]:
     fake: Any = runtimes or Runtimes()
-    found = causes.divergence(case, artifacts, fake, Limits())
+    found = causes.divergence(case, artifacts, fake, Limits(), Store(None))
     assert found is not None
     return found
 
@@ -362,7 +363,7 @@ def test_what_gave_no_answer_has_no_divergence() -> None:
         replace(artifacts, conversion=lost),
         replace(artifacts, expected=None),
     ):
-        assert causes.divergence(case, without, fake, Limits()) is None
+        assert causes.divergence(case, without, fake, Limits(), Store(None)) is None
     assert fake.asked == []
 
 

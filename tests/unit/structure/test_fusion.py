@@ -216,6 +216,12 @@ def test_a_file_without_weights_says_nothing_of_its_biases() -> None:
     body["operators"].append(product)
     (finding,) = fusion_findings(None, Structure(document), RECIPES["float32"])
     assert "use_bias" not in finding.message
+    # Kernels of float16 are there, and a step turns them into float32 first.
+    body["tensors"].append(_tensor("halves", [8, 3], 48, dtype="float16"))
+    turned = {"name": "DEQUANTIZE", "inputs": [len(body["tensors"]) - 1]}
+    body["operators"].append(turned | {"outputs": [len(body["tensors"]) - 2]})
+    (finding,) = fusion_findings(None, Structure(document), RECIPES["float32"])
+    assert "use_bias=False" in finding.message
 
 
 def test_a_graph_alone_tells_of_a_mask() -> None:
