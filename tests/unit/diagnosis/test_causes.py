@@ -153,35 +153,6 @@ def test_the_layer_whose_range_does_not_fit(tensor: str, by: float, rule: str, l
     assert found.message.startswith(f"the output of layer {layer!r}, tensor {tensor!r}, ")
 
 
-DENSE = document(
-    node("lead", "Dense", units=4),
-    node("head", "Dense", "lead", units=3, activation="tanh"),
-    x=SHAPE,
-)
-
-
-def _other_kernel(weights: Any) -> Any:
-    return {**weights, "head/0": np.flip(weights["head/0"], axis=0)}
-
-
-@pytest.mark.parametrize("form", ["int8", "int8-float-io"])
-@pytest.mark.parametrize("by", [0.1, 0.3])
-def test_ranges_are_tried_on_the_model(by: float, form: Any) -> None:
-    narrow = {"x": np.float32(by) * sampled(DENSE)["x"]}
-    case, artifacts = case_of(DENSE, form, calibrated=narrow)
-    assert causes.misfits(case, artifacts)
-    assert causes.ranges_explain(case, artifacts) is True
-    case, artifacts = case_of(DENSE, form, calibrated=narrow, broken=_other_kernel)
-    assert causes.misfits(case, artifacts)
-    assert causes.ranges_explain(case, artifacts) is False
-
-
-def test_without_an_answer_ranges_are_not_tried() -> None:
-    case, artifacts = case_of(MODEL, "int8")
-    assert causes.ranges_explain(case, replace(artifacts, built=None)) is None
-    assert causes.ranges_explain(case, replace(artifacts, stimulus={})) is None
-
-
 def test_an_activation_of_fixed_range_is_no_calibration() -> None:
     """What ends in a TANH has the range that TANH has, however little of it is used."""
     small = {"head/0": 1e-4, "head/1": 0.0}

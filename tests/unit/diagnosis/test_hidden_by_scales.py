@@ -21,7 +21,7 @@ from harness.execution.interpreters import Run
 from harness.flatbuffer.schema import pack, unpack
 from harness.flatbuffer.tensor_codec import from_runtime, to_runtime
 from harness.pipeline.cases import Measured
-from tests.support.blamed import TFLITE, blame_of, examined_of, model_of, part_of
+from tests.support.blamed import TFLITE, WIDE, blame_of, examined_of, model_of, part_of
 from tests.support.networks import document, node
 from tests.support.small_cases import case_of
 from tests.support.small_models import FEATURES, STEPS, UNITS
@@ -156,6 +156,9 @@ def test_what_is_off_after_the_repair_and_has_no_name_is_said(operators: Any) ->
     told = "once its scales are repaired the file is still off by 7 times the budget"
     assert found.leg == "file"
     assert found.reason.startswith(f"{alone.reason}; {told}")
+    assert found.reason.endswith(": something else is wrong with it too")
+    ranges = blame_of(TFLITE, "int8", operators, misfits=[WIDE], **more)
+    assert ranges == Blame("calibration", f"{alone.reason}; {told}: {WIDE.message}")
     # A name comes before, and what we converted ourselves is that model.
     both = Blame("file", f"{FOUND}; what is left: {alone.reason}")
     assert blame_of(TFLITE, "int8", operators, explain=lambda: FOUND, **more) == both
