@@ -1,4 +1,4 @@
-"""What contradicting scales cost is measured beside the same file without them."""
+"""The cost of contradicting scales is measured beside the same file without them."""
 
 from __future__ import annotations
 
