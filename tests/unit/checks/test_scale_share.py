@@ -1,4 +1,4 @@
-"""What contradicting scales cost is measured beside the same file without them."""
+"""Contradicting scales are measured beside the same file without them, by what they cost."""
 
 from __future__ import annotations
 
