@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,11 +61,26 @@ def _doubled(name: str, by: float) -> Any:
     return change
 
 
-def _divergence(case: Any, artifacts: Any, runtimes: Runtimes | None = None) -> dict[str, Any]:
+def _divergence(
+    case: Any,
+    artifacts: Any,
+    runtimes: Runtimes | None = None,
+    store: Store = Store(None),  # noqa: B008 (keeps nothing)
+) -> dict[str, Any]:
     fake: Any = runtimes or Runtimes()
-    found = causes.divergence(case, artifacts, fake, Limits(), Store(None))
+    found = causes.divergence(case, artifacts, fake, Limits(), store)
     assert found is not None
     return found
+
+
+@pytest.mark.parametrize(("form", "kept"), [("int8", 1), ("float32", 0)])
+def test_the_ranges_of_a_calibration_are_found_once(tmp_path: Path, form: Any, kept: int) -> None:
+    """Every runtime's divergence asks for the same, and other checks of the run before them."""
+    case, artifacts = case_of(MODEL, form)
+    stores = [Store(tmp_path) for _ in range(2)]
+    first, second = (_divergence(case, artifacts, store=store) for store in stores)
+    assert first == second == _divergence(case, artifacts)
+    assert [(store.hits, store.misses) for store in stores] == [(0, kept), (kept, 0)]
 
 
 # The model behind -------------------------------------------------------------------------------
