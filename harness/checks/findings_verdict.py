@@ -66,6 +66,7 @@ def weighed(
     findings: Sequence[Finding],
     share: Share | None = None,
     proving: tuple[Verdict, ...] = ("failed",),
+    scales: Share | None = None,
 ) -> list[Finding]:
     """The findings at the level that their proven consequence gives them (see
     harness/checks/severity.py)."""
@@ -80,7 +81,8 @@ def weighed(
     ordinary = turned_by_rounding(case, session) if runs else None
     if needs_runs and not compared:
         findings = [_reached(finding, runs_of(case, session), families) for finding in findings]
-    return decided(findings, Evidence(False, runs, families, share, ordinary, proving))
+    evidence = Evidence(False, runs, families, share, ordinary, proving, scales)
+    return decided(findings, evidence)
 
 
 def _reached(finding: Finding, runs: Mapping[str, Judged], families: Mapping[str, str]) -> Finding:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fixtures.outcomes import Outcome, Phase, StepResult, first_line
-from fixtures.runtimes import RUNTIMES
+from fixtures.runtimes import RUNTIMES, Runtime
 from harness.checks.conversion import structure_outcome
 from harness.checks.fitness import decisions_of, quantization_of_case, recipe_unfit
 from harness.comparison import accuracy, overrides
@@ -76,8 +76,9 @@ def measure_parity(case: Case, session: Session) -> Measured:
         measured = _in_steps(measured, lsb)
     locate = cache(partial(_first_divergence, case, session))
     second = partial(_second_opinion, case, session)
+    answers_to = cache(partial(_answers_of, case.runtime, case, session))
     try:
-        told = explained(case, artifacts, measured, locate, second)
+        told = explained(case, artifacts, measured, locate, second, answers_to)
     except Exception as error:
         told = _unexplained(case, measured, error)
     return replace(told, locate=locate)
@@ -161,7 +162,9 @@ def _first_divergence(case: Case, session: Session) -> dict[str, Any] | None:
 
 def _searched(case: Case, session: Session) -> dict[str, Any] | None:
     with session.account.time("divergence"):
-        return causes.divergence(case, session.artifacts(case), session.operators, limits.INVOKE)
+        return causes.divergence(
+            case, session.artifacts(case), session.operators, limits.INVOKE, session.store
+        )
 
 
 def _second_opinion(case: Case, session: Session) -> dict[str, bool]:
@@ -170,25 +173,35 @@ def _second_opinion(case: Case, session: Session) -> dict[str, bool]:
     assert case.runtime is not None
     name = "tflm" if case.runtime.adapter.kernels == "tflite" else "tflite"
     artifacts = session.artifacts(case)
-    structure, data = artifacts.conversion.structure, artifacts.conversion.data
-    if structure is None or data is None or artifacts.expected is None or name in artifacts.runs:
+    data = artifacts.conversion.data
+    if data is None or artifacts.expected is None or name in artifacts.runs:
         return {}
+    outputs = _answers_of(RUNTIMES[name], case, session, data.tobytes())
+    verdict = None if outputs is None else agrees(artifacts.expected, outputs)
+    return {} if verdict is None else {RUNTIMES[name].adapter.kernels: verdict}
+
+
+def _answers_of(runtime: Runtime, case: Case, session: Session, content: bytes) -> list[Any] | None:
+    """What a runtime answers to a file with the inputs and outputs of the case's, in Keras's order
+    as real numbers; None where it does not run it."""
+    artifacts = session.artifacts(case)
+    structure = artifacts.conversion.structure
+    if structure is None:
+        return None
     samples = to_runtime(
         structure, list(artifacts.stimulus), artifacts.stimulus, case.subject.kind == "tflite"
     )
     with session.account.time("divergence"):
         run = session.operators.run(
-            RUNTIMES[name],
-            data.tobytes(),
+            runtime,
+            content,
             samples,
             outputs=len(structure.outputs),
-            resize=name == "tflite",
+            resize=runtime.adapter.kernels == "tflite",
         )
     if run.result is not None:
-        return {}
-    outputs = from_runtime(structure, artifacts.conversion.output_names, run.outputs)
-    verdict = agrees(artifacts.expected, outputs)
-    return {} if verdict is None else {RUNTIMES[name].adapter.kernels: verdict}
+        return None
+    return from_runtime(structure, artifacts.conversion.output_names, run.outputs)
 
 
 def _keras_parity(case: Case, session: Session, artifacts: CaseArtifacts) -> Measured:

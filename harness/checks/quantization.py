@@ -12,6 +12,7 @@ from harness.checks.calibration import measured_share
 from harness.checks.conversion import measure_conversion
 from harness.checks.findings_verdict import Checked, ended, failing_of, weighed
 from harness.checks.model_values import cell_ranges, samples_in_order
+from harness.checks.scale_share import measured_scale_share
 from harness.comparison import budgets
 from harness.flatbuffer.scale_repair import consistent
 from harness.flatbuffer.structure import Structure
@@ -93,7 +94,8 @@ def _check(case: Case, session: Session, bench: OperatorBench) -> Checked:
         findings = [_measured(f, rules, said, left) for f in findings]
     # A known limitation of the converter is a wrong answer all the same.
     share = measured_share(case, session, artifacts, findings)
-    findings = weighed(case, session, findings, share, ("failed", "limitation"))
+    scales = measured_scale_share(case, session, artifacts, findings)
+    findings = weighed(case, session, findings, share, ("failed", "limitation"), scales)
     failing = failing_of(case, session, findings)
     return Checked(ended(measured, findings, failing, parted), tuple(findings), structure)
 

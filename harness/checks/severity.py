@@ -4,8 +4,10 @@ A gate is red where a runtime that was asked for answers wrongly, refuses, crash
 where the file is another model than its source; all else is a warning with its figure, and fails
 with `--strict` only. Each rule states here what it does to its user, and a run proves it: the
 model's own comparison on the runtimes that were asked for, or, where there is no such comparison,
-that of the operator alone. The catalogue certifies an installation: there a rule that a conversion
-breaks is an error whatever comes of it, since nothing else says that the converter has changed.
+that of the operator alone. Scales that contradict each other decide too where they cost more than
+the recipe, as a calibration does. The catalogue certifies an installation: there a rule that a
+conversion breaks is an error whatever comes of it, since nothing else says that the converter has
+changed.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from harness.checks.scale_share import RULES
 from harness.pipeline.cases import Judged, Verdict
 from harness.quantization.calibration_share import Share
 from harness.structure.findings import Finding, Level
@@ -105,6 +108,8 @@ class Evidence:
     turned_by_rounding: float | None = None
     #: Verdicts on a run that prove a finding: a known limitation may be one.
     proving: tuple[Verdict, ...] = ("failed",)
+    #: What scales that contradict each other do to the error, where that was measured.
+    scales: Share | None = None
 
     def failed(self, finding: Finding) -> list[str]:
         """The runtimes that the finding is about and whose comparison failed, or that turn more
@@ -145,6 +150,9 @@ def _decided(finding: Finding, evidence: Evidence) -> Finding:
         # No comparison of the whole model: what was measured of the operator alone has decided.
         measured = bool(finding.predicts) and not evidence.runs
         return finding if measured else replace(finding, level="warning")
+    if finding.rule in RULES and evidence.scales is not None and evidence.scales.decides:
+        message = f"{finding.message}; {evidence.scales}, once the scales are repaired"
+        return replace(finding, message=message, share=evidence.scales.ratio)
     figures = ", ".join(f"{name} {_figure(evidence.runs[name])}" for name in about)
     message = f"{finding.message}; the whole model shows nothing of it: {figures}"
     return replace(finding, level="warning", message=message)

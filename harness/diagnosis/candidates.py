@@ -28,13 +28,16 @@ class Candidate:
     """One fault that a file may have.
 
     name: short, for the report. says: what the file then computes. cure: what to do. change: the
-    source model with the fault.
+    source model with the fault. factor, by: of a scaling, and the same with another factor: several
+    may fit alike.
     """
 
     name: str
     says: str
     cure: str
     change: Callable[[Source], Source]
+    factor: float = 1.0
+    by: Callable[[float], Candidate] | None = None
 
 
 def candidates(source: Source, calibration: Arrays) -> Iterator[Candidate]:
@@ -211,10 +214,16 @@ def _of_scale(source: Source, name: str, calibration: Arrays) -> Iterator[Candid
             )
         return
     normalised = "normalise on one side only: in the model, or in what feeds it"
+
+    def scaled(factor: float, says: str) -> Candidate:
+        times = factor if says == "multiplied" else 1 / factor
+        told, change = f"{what} is {says} by", of(partial(np.multiply, times))
+        again = partial(scaled, says=says)
+        return Candidate("scaled", f"{told} {factor:g}", normalised, change, factor, again)
+
     for factor in FACTORS:
-        for says, times in (("divided", 1 / factor), ("multiplied", factor)):
-            told = f"{what} is {says} by {factor:g}"
-            yield Candidate("scaled", told, normalised, of(partial(np.multiply, times)))
+        for says in ("divided", "multiplied"):
+            yield scaled(factor, says)
     for says, change in _AFFINE:
         yield Candidate("scaled", f"{what} is mapped by {says}", normalised, of(change))
     known = np.asarray(calibration.get(name, np.zeros(0)), np.float64)

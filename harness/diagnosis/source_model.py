@@ -9,12 +9,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.network import Hooks, evaluate, run
+from reference.arithmetic.affine import Affine, dequantise, quantise
+from reference.network import Hooks, run
 from reference.network.layers import Run
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 Document = Mapping[str, Any]
+
+
+class Stored(Hooks):
+    """Exact arithmetic on tensors that are stored as a file's integers.
+
+    affines: scale and zero point, by the name of the input or layer whose output they are of.
+    """
+
+    def __init__(self, affines: Mapping[str, Affine]) -> None:
+        self.affines = affines
+
+    def tensor(
+        self, name: str, value: Array, fixed_range: tuple[float, float] | None = None
+    ) -> Array:
+        affine = self.affines.get(name)
+        return value if affine is None else dequantise(quantise(value, affine), affine)
+
+    def hidden(self, name: str, value: Array) -> Array:
+        """A recurrent layer's output is its hidden state."""
+        return self.tensor(name.removesuffix("/hidden"), value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,19 +52,23 @@ class Source:
     stimulus: Arrays
     cell_clip: float = 0.0
     carries: bool = False
+    #: What becomes of each tensor.
+    hooks: Hooks = field(default_factory=Hooks)
     #: What becomes of the answers, [N, batch, …] each.
     after: Callable[[list[Array]], list[Array]] = field(default=lambda answers: answers)
 
     def answers(self) -> list[Array]:
         """Every output in order, float64 [N, batch, …]. Raises what `evaluate` raises."""
         if not self.carries:
-            found = evaluate(self.document, self.weights, self.stimulus, cell_clip=self.cell_clip)
-            return self.after(found)
+            how = Run(self.hooks, self.cell_clip)
+            return self.after(
+                [value[0] for value in run(self.document, self.weights, self.stimulus, how)]
+            )
         carried: dict[str, list[Array]] = {}
         parts = []
         for k in range(len(next(iter(self.stimulus.values())))):
             sample = {name: array[k : k + 1] for name, array in self.stimulus.items()}
-            how = Run(Hooks(), self.cell_clip, carried)
+            how = Run(self.hooks, self.cell_clip, carried)
             parts.append([value[0] for value in run(self.document, self.weights, sample, how)])
         return self.after([np.concatenate(each) for each in zip(*parts, strict=True)])
 

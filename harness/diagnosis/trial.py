@@ -7,7 +7,7 @@ the explanation. Nothing is said where none does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from harness.comparison.compare import Allowed
 from harness.diagnosis.candidates import Candidate
 from harness.diagnosis.layer_candidates import RECURRENT
-from harness.diagnosis.source_model import Source
+from harness.diagnosis.source_model import Source, Stored
+from reference.arithmetic.affine import Affine
 from reference.budgets.monte_carlo import SAFETY, Scheme, budgets
 from reference.budgets.precision_schemes import Ranges
 from reference.network import UnsupportedLayer
@@ -33,6 +34,8 @@ PROMISING = 0.01
 BROADEST = "other-weights"
 #: Share of what is to be explained that may be left where something else is wrong too.
 PARTLY = 0.2
+#: How far from a factor that fits others are tried, as multiples of it, either way.
+_STEPS = (1.003, 1.02, 1.1, 1.25, 1.6, 2.5, 5.0, 10.0, 30.0, 100.0)
 #: How many steps of all samples one trial may confirm with: longer sequences take fewer samples.
 MOST_STEPS = 4096
 #: How many steps of recurrent layers all trials together may evaluate, some ten seconds: of longer
@@ -45,7 +48,8 @@ class Explanation:
     """What the file computes instead, and how well that fits.
 
     budget_used: of the runtime's answers held to the candidate's; above 1 where something else,
-    which is known to be wrong too, is left. without: the same held to the model as it is.
+    which is known to be wrong too, is left. without: the same held to the model as it is. answers:
+    whose these are.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Explanation:
     cure: str
     budget_used: float
     without: float
+    answers: str = "these answers"
 
     def document(self) -> dict[str, Any]:
         return asdict(self)
@@ -60,12 +65,12 @@ class Explanation:
     def __str__(self) -> str:
         if self.budget_used > 1:
             return (
-                f"{self.says}: the source model changed so gives most of these answers, within "
+                f"{self.says}: the source model changed so gives most of {self.answers}, within "
                 f"{self.budget_used:.2g} times the budget, as it is {_times(self.without)} → "
                 f"{self.cure}"
             )
         return (
-            f"{self.says}: the source model changed so gives these answers within "
+            f"{self.says}: the source model changed so gives {self.answers} within "
             f"{self.budget_used:.2g} of the budget, as it is {_times(self.without)} the budget "
             f"→ {self.cure}"
         )
@@ -144,7 +149,36 @@ def _explain(
     kind = next(found.name for used, found in fits if used <= 2 * best + 0.01)
     # Of one kind the first: factors that are all large enough to saturate fit alike.
     used, found = next(fit for fit in fits if fit[1].name == kind)
-    return Explanation(found.name, found.says, found.cure, used, without)
+    says = found.says if found.by is None else _with_range(source, few, found)
+    return Explanation(found.name, says, found.cure, used, without)
+
+
+def _with_range(source: Source, few: Answered, found: Candidate) -> str:
+    """What a scaling says: one factor only where no other fits about as well, within the budget or
+    SAFETY times as far off. Of a function that saturates every large one does."""
+    count, by = len(few.outputs[0]), found.by
+    assert by is not None
+
+    def used(factor: float) -> float:
+        return _used(few, by(factor).change(source).first(count).answers())
+
+    most = max(1.0, SAFETY * used(found.factor))
+
+    def bound(way: int) -> float:
+        for step in _STEPS:
+            factor = found.factor * step**way
+            if factor <= 1 or used(factor) > most:
+                return max(factor, 1.0)
+        return np.inf if way > 0 else 1.0
+
+    low, high = bound(-1), bound(1)
+    if high <= low * _STEPS[0] ** 2 * (1 + 1e-9):
+        return found.says
+    least, greatest = (f"{float(f'{k:.3g}'):g}" for k in (low, high))
+    start = found.says[: found.says.rindex(" by ") + len(" by ")]
+    if np.isinf(high):
+        return f"{start}more than {least} (larger factors fit alike)"
+    return f"{start}{least} to {greatest} (these factors fit alike)"
 
 
 def _steps_of(source: Source) -> int:
@@ -155,11 +189,20 @@ def _steps_of(source: Source) -> int:
     return longest * max(1, looped)
 
 
-def cut_off(source: Source, answered: Answered) -> bool:
-    """Whether the ends of its integer outputs are all that keeps a file from its model's answers.
-    Raises what `evaluate` raises."""
+def ranges_explain(source: Source, answered: Answered, affines: Mapping[str, Affine]) -> bool:
+    """Whether the ranges of its tensors are all that keeps a file from its model's answers.
+
+    affines: of its integer tensors, by the input or layer that they are of: they cut off what is
+    beyond and round what is within. Raises what `evaluate` raises.
+    """
+    return budget_used(replace(source, hooks=Stored(affines)), answered) <= 1
+
+
+def budget_used(source: Source, answered: Answered) -> float:
+    """The largest share of a budget that the answers of a bounded number of samples take. Raises
+    what `evaluate` raises."""
     source, answered = _bounded(source, answered)
-    return _used(answered, source.answers()) <= 1
+    return _used(answered, source.answers())
 
 
 def _bounded(source: Source, answered: Answered) -> tuple[Source, Answered]:

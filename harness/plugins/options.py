@@ -76,7 +76,7 @@ DECIDING = (
     Option("--cxx", {"metavar": "COMMAND"}, "C++ compiler for C arrays ($CXX, g++, clang++, c++)"),
     Option("--baseline", _PATH, "fail a case that is worse than in this report, or larger"),
     Option("--seed", {"type": int, "default": 2015}, "seed of stimuli and calibration"),
-    Option("--strict", _PYTESTS, "what cannot be judged fails, too"),
+    Option("--strict", _PYTESTS, "warnings fail, and what cannot be judged"),
     Option("--full", _SWITCH, "slow entry points for every variant too"),
     Option("--trusted", _SWITCH, "the models may carry code (Lambda layers)"),
     Option("--import", _MODULES, "the module of custom layers (a name, a .py file); --trusted too"),

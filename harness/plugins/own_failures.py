@@ -1,18 +1,18 @@
-"""End a case on which the harness itself failed as not judged: no exception reaches a user."""
+"""Fail a case on which the harness itself failed with a sentence: no exception reaches a user."""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fixtures.limitations import cases as limitations
 from fixtures.outcomes import Outcome, Phase, StepResult, first_line
-from harness.pipeline.cases import Case, Measured, judge
+from harness.pipeline.cases import Case, Judged, Measured
 from harness.plugins.outcome_hooks import record
-from harness.plugins.shared import SELECTION, case_of
+from harness.plugins.shared import case_of
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,17 +25,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
     """What a case of the catalogue raises is a defect of the harness's, and stays one. On a user's
-    model it is said and counted, and the other cases go on."""
+    model it is said, and the other cases go on. The case fails: nobody has judged what it asked,
+    and a run is green only where every case was carried out."""
     try:
         return (yield)
     except Exception as error:
         case = _users(pyfuncitem)
         if case is None:
             raise
-        measured = Measured(StepResult(Phase.COMPARE, Outcome.NOT_JUDGED, _told(error)))
-        asked = pyfuncitem.config.stash[SELECTION].asked
-        judged = judge(case, measured, limitations.load(), asked)
-    record(pyfuncitem._request, judged, judged.document(), detailed=False)
+        told = _told(error)
+        measured = Measured(StepResult(Phase.COMPARE, Outcome.NOT_JUDGED, told))
+        judged = Judged(case, measured, None, "failed", told)
+        document = judged.document()
+        if pyfuncitem.config.option.verbose > 0:
+            trace = "".join(traceback.format_exception(error))
+            judged = replace(judged, message=f"{told}\n{trace}")
+    record(pyfuncitem._request, judged, document, detailed=False)
     return True  # type: ignore[return-value]
 
 

@@ -20,11 +20,14 @@ from harness.workers.answers import WorkerUnavailable
 #: Of the workers, once they have ended: seconds by kind of work, packages.
 SECONDS = pytest.StashKey[Any]()
 ENVIRONMENT = pytest.StashKey[Any]()
+#: Why the store of conversions took nothing; empty where it did.
+UNKEPT = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SECONDS] = {}
     config.stash[ENVIRONMENT] = {}
+    config.stash[UNKEPT] = ""
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +54,7 @@ def session(request: pytest.FixtureRequest) -> Iterator[Session]:
     finally:
         config.stash[SECONDS] = found.seconds
         config.stash[ENVIRONMENT] = found.environment
+        config.stash[UNKEPT] = found.store.unkept
         found.close()
 
 

@@ -118,6 +118,10 @@ def sigmoid_table() -> Int64:
     return table
 
 
+class Undefined(ValueError):
+    """C does not say what a kernel computes here: any answer is right, and none is predicted."""
+
+
 def table_tanh(x: Int16, multiplier: int, right_shift: int) -> Int16:
     """tanh by the interpolated table, as Q0.15.
 
@@ -142,8 +146,11 @@ def table_tanh_scaling(scale_log2: int) -> tuple[int, int]:
     """Multiplier and right shift of table_tanh for a cell state of scale 2**scale_log2.
 
     lstm_eval.cc Tanh(): 3 << shift for scales from 2**-12 up, otherwise 3 and a right shift.
+    Raises Undefined for a scale so small that the kernel shifts 32 bits by more than they are.
     """
     left = scale_log2 + 12
+    if left < -31:
+        raise Undefined(f"a cell scale of 2^{scale_log2} is shifted by {-left} bits")
     return (3 << left, 0) if left >= 0 else (3, -left)
 
 

@@ -136,17 +136,37 @@ def budgets(
     Raises ValueError for an unknown scheme or an integer one without calibration, and what
     `evaluate` raises; and ValueError where the exact value or a draw is not finite.
     """
+    options = (calibration, trials, seed, safety, minimum_elements, cell_clip)
+    return values_and_budgets(document, weights, inputs, scheme, *options)[1]
+
+
+def values_and_budgets(
+    document: Mapping[str, Any],
+    weights: Mapping[str, Array],
+    inputs: Mapping[str, Array],
+    scheme: Scheme,
+    calibration: Ranges | None = None,
+    trials: int = TRIALS,
+    seed: int = 0,
+    safety: float = SAFETY,
+    minimum_elements: int = MINIMUM_ELEMENTS,
+    cell_clip: float = 0.0,
+) -> tuple[list[Array], list[Budget]]:
+    """The exact value of each output too, which the budgets are about."""
     count = _samples(inputs)
     step = max(1, _MOST_ROWS // (trials * _rows(inputs)))
     parts: list[list[Budget]] = []
+    values: list[list[Array]] = []
     for start in range(0, count, step):
         part = {name: array[start : start + step] for name, array in inputs.items()}
         hooks = make_hooks(scheme, calibration, trials, seed, minimum_elements)
         with np.errstate(over="ignore", invalid="ignore"):  # refused below
             exact = evaluate(document, weights, part, cell_clip=cell_clip)
             noisy = evaluate(document, weights, part, hooks, cell_clip)
+        values.append(exact)
         parts.append([_budget(a, b, safety) for a, b in zip(exact, noisy, strict=True)])
-    return [_together(output, safety) for output in zip(*parts, strict=True)]
+    joined = [np.concatenate(output) for output in zip(*values, strict=True)]
+    return joined, [_together(output, safety) for output in zip(*parts, strict=True)]
 
 
 def make_hooks(

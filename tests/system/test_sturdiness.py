@@ -114,6 +114,42 @@ def test_a_disk_that_takes_nothing_is_named_and_loses_no_case(
     assert ".unfinished" not in text
 
 
+def _read_only_checkout(command: Sequence[str]) -> list[str]:
+    """A command in a checkout that nobody may write."""
+    own = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+    mount = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && cd "$0"'
+    probe = [*own, "sh", "-c", mount, str(ROOT)]
+    if shutil.which("unshare") is None or subprocess.run(probe, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a file system of their own")
+    return [*own, "sh", "-c", f'{mount} && exec "$@"', str(ROOT), *command]
+
+
+@pytest.mark.parametrize("elsewhere", [True, False], ids=["report elsewhere", "report within"])
+def test_a_checkout_that_nobody_may_write(models: Path, tmp_path: Path, elsewhere: bool) -> None:
+    """The cache, whose place is the checkout's, costs speed only; a report that is wanted there
+    cannot be written, which is said. Pytest's own cache is switched on, as users have it."""
+    out = tmp_path / "report"
+    command = _command(models, out if elsewhere else ROOT / ".cache" / "no report")
+    command = [word for word in command if word not in ("-p", "no:cacheprovider")]
+    done = subprocess.run(
+        _read_only_checkout([*command, "-k", "test_parity", f"--cache={ROOT / '.cache' / 'new'}"]),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    text = " ".join(done.stdout.split())
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "conversions are not kept for another run ([Errno 30] Read-only file system" in text
+    assert "--cache PATH keeps them there" in text
+    assert " 0 failed, 0 untested" in text, text
+    if elsewhere:
+        assert done.returncode == 0, text
+        assert _report(out)["totals"]["agreed"] == _report(out)["totals"]["expected"] > 0
+    else:
+        assert done.returncode == 3
+        assert "not all could be written: [Errno 30] Read-only file system" in text
+
+
 def test_two_runs_share_one_cache(models: Path, tmp_path: Path) -> None:
     """Both succeed, and every entry is whole."""
     cache = tmp_path / "cache"

@@ -7,7 +7,8 @@ quantisation, parity, laws), and what they say becomes readings.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from fixtures.limitations import cases
 from fixtures.limitations import laws as law_limitations
 from fixtures.outcomes import Phase, first_line
-from fixtures.recipes import RECIPES
+from fixtures.recipes import AS_CONVERTED, RECIPES, Recipe
 from fixtures.runtimes import RUNTIMES
 from fixtures.subjects import Subject
 from harness.assurance.certificate.injection import (
@@ -49,6 +50,10 @@ from harness.pipeline.pipeline import Pipeline
 from harness.pipeline.settings import Settings
 from harness.session.session import Session
 from harness.structure.findings import errors
+
+
+def _recipe(name: str) -> Recipe:
+    return AS_CONVERTED if name == AS_CONVERTED.name else RECIPES[name]
 
 
 @dataclass(frozen=True)
@@ -140,11 +145,21 @@ class InjectionBench:
         )
         try:
             return self.pipeline.make(
-                subject, RECIPES[recipe], [RUNTIMES[name] for name in runtimes]
+                subject, _recipe(recipe), [RUNTIMES[name] for name in runtimes]
             )
         finally:
             self.pipeline.settings = self.settings
             self._restore()
+
+    @contextmanager
+    def asked(self, asked: Asked) -> Iterator[None]:
+        """In the block, a user has named other things, or nothing."""
+        usual = self.session.settings
+        self.session.settings = replace(usual, asked=asked)
+        try:
+            yield
+        finally:
+            self.session.settings = usual
 
     def readings(
         self,
@@ -156,7 +171,7 @@ class InjectionBench:
     ) -> list[Reading]:
         """Everything that the suites of conversion, structure, quantisation and parity say."""
         artifacts = self.artifacts(subject, recipe, injection, runtimes, seed)
-        case = Case("certificate", subject, RECIPES[recipe])
+        case = Case("certificate", subject, _recipe(recipe))
         self.session.admit(case, artifacts)
         chosen = tuple(RUNTIMES[name] for name in runtimes)
         found = self._of_conversion(case)
@@ -204,8 +219,9 @@ class InjectionBench:
         replaced: Replaced,
         form: str = "",
     ) -> list[Reading]:
-        """What a law of sequences or state says of a scripted model in place of the real one."""
-        case = LawCase("test_laws", variant, RECIPES[recipe], RUNTIMES[runtime], law=law, form=form)
+        """What a law of sequences or state says of a scripted model in place of the real one.
+        Raises Inapplicable for a user's model without the law's premise."""
+        case = LawCase("test_laws", variant, _recipe(recipe), RUNTIMES[runtime], law=law, form=form)
         specimen = self.law_runner.specimen(case)
         specimen = replace(specimen, scripted=replaced(specimen.scripted))
         limitation = registered(self.laws, case)

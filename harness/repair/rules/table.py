@@ -66,4 +66,4 @@ def refusals(document: Document) -> list[str]:
                 if condition.argument.startswith(start):
                     said = reason
             found.append(f"{layer}: {condition.argument}: {said}")
-    return found
+    return list(dict.fromkeys(found))

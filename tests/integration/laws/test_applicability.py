@@ -35,6 +35,7 @@ EXAMINED = [
     ("gru", "float32", "tflite", {*STATE, "carrying", "fixed-length"}),
     ("two", "float32", "tflite", set()),
     ("rows", "float32", "tflm", {"rows"}),
+    ("wide", "dynamic-range", "tflite", {*STATE, *STREAM, "fixed-length", "causality"}),
 ]
 
 
@@ -86,9 +87,13 @@ def test_a_model_that_does_not_run_is_told_once(
     together.close()
 
 
-def test_a_state_that_goes_on_is_what_streaming_asks_for(law_runner: LawRunner, made: Path) -> None:
-    """The premise is no pass: a model that starts anew with every invoke breaks the law."""
-    (case,) = [c for c in _cases(made, "steps", "float32", "tflite") if c.law == "carrying"]
+@pytest.mark.parametrize(("model", "recipe"), [("steps", "float32"), ("wide", "dynamic-range")])
+def test_a_state_that_goes_on_is_what_streaming_asks_for(
+    law_runner: LawRunner, made: Path, model: str, recipe: str
+) -> None:
+    """The premise is no pass: a model that starts anew with every invoke breaks the law, also
+    where the budget is a hybrid LSTM's."""
+    (case,) = [c for c in _cases(made, model, recipe, "tflite") if c.law == "carrying"]
     specimen = law_runner.specimen(case)
 
     class Forgets:

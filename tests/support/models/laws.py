@@ -24,6 +24,7 @@ def main(folder: Path) -> None:
         "gru": tf.keras.Model(x, layers.GRU(4)(x)),
         "two": _two(tf),
         "rows": _rows(tf),
+        "wide": _wide(tf),
     }
     for name, model in models.items():
         model.save(folder / f"{name}.keras")
@@ -38,3 +39,10 @@ def _two(tf: Any) -> Any:
 def _rows(tf: Any) -> Any:
     x = tf.keras.Input(batch_shape=(3, 6, 3), name="sensor")
     return tf.keras.Model(x, tf.keras.layers.LSTM(4)(x))
+
+
+def _wide(tf: Any) -> Any:
+    """Kernels of 1,024 elements and more, which the dynamic-range recipe quantises."""
+    x = tf.keras.Input((6, 20), name="sensor")
+    hidden = tf.keras.layers.LSTM(64, return_sequences=True, name="lstm")(x)
+    return tf.keras.Model(x, tf.keras.layers.Dense(2, name="dense")(hidden))

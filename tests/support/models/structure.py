@@ -1,11 +1,13 @@
-"""Write the models that tests/system/test_structure_gate.py puts through the gate.
+"""Write the models of tests/system/test_structure_gate.py and test_signatures.py.
 
 Imports TensorFlow.
 """
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
+from typing import Any
 
 
 def main(folder: Path) -> None:
@@ -39,3 +41,44 @@ def main(folder: Path) -> None:
     function = tf.function(healthy).get_concrete_function(tf.TensorSpec([1, 5, 3]))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
     (folder / "without_trackable.tflite").write_bytes(converter.convert())
+    _signatures(tf, folder)
+
+
+def _signatures(tf: Any, folder: Path) -> None:
+    """A model of two outputs of one shape, files whose signatures name them rightly and the
+    other way round, and a file of two functions."""
+    layers = tf.keras.layers
+    x = tf.keras.Input((5, 3), name="sensor")
+    hidden = layers.LSTM(4)(x)
+    # In Keras's order the second name of the alphabet comes first, and in a signature last.
+    outputs = [layers.Dense(2, name=name)(hidden) for name in ("zeta", "beta")]
+    model = tf.keras.Model(x, outputs)
+    model.save(folder / "two_outputs.keras")
+    spec = tf.TensorSpec([1, 5, 3], name="sensor")
+
+    def written(name: str, **functions: Any) -> None:
+        module = tf.Module()
+        module.model = model
+        signatures = {
+            key: tf.function(function).get_concrete_function(spec)
+            for key, function in functions.items()
+        }
+        with tempfile.TemporaryDirectory() as saved:
+            tf.saved_model.save(module, saved, signatures=signatures)
+            converter = tf.lite.TFLiteConverter.from_saved_model(saved, list(signatures))
+            (folder / name).write_bytes(converter.convert())
+
+    def right(sensor: Any) -> Any:
+        zeta, beta = model(sensor)
+        return {"zeta": zeta, "beta": beta}
+
+    def swapped(sensor: Any) -> Any:
+        zeta, beta = model(sensor)
+        return {"zeta": beta, "beta": zeta}
+
+    def doubled(sensor: Any) -> Any:
+        return {"zeta": 2 * model(sensor)[0]}
+
+    written("right_names.tflite", serving_default=right)
+    written("swapped_names.tflite", serving_default=swapped)
+    written("two_functions.tflite", infer=right, doubled=doubled)

@@ -130,3 +130,14 @@ def test_every_rule_that_may_be_an_error_states_its_consequence() -> None:
         rules |= set(re.findall(r'Finding\(\s*"([a-z0-9-]+)",\s*"error"', text))
     assert len(rules) > 20
     assert rules <= set(CONSEQUENCES)
+
+
+@pytest.mark.parametrize(("added", "level"), [(0.005, "warning"), (0.02, "error")])
+def test_scales_that_cost_more_than_the_recipe_are_an_error(added: float, level: str) -> None:
+    told = _finding("same-scale", BOTH)
+    evidence = replace(_evidence(tflite="agreed", tflm="agreed"), scales=Share(0.01, added))
+    (found,) = decided([told], evidence)
+    assert found.level == level
+    assert ("once the scales are repaired" in found.message) == (level == "error")
+    # They say nothing of another rule.
+    assert _level(_finding("multiplier-range", BOTH), evidence) == "warning"

@@ -96,11 +96,11 @@ def test_samples_in_other_units_are_not_answered_with_a_wider_calibration() -> N
 def test_ranges_of_somebody_elses_file_are_blamed_where_they_are_all_that_is_wrong() -> None:
     others = {"tflm": False}
     for alone, leg in ((True, "calibration"), (None, "calibration"), (False, "recipe")):
-        more: Any = {"given": True, "ends_explain": partial(bool, alone)}
+        more: Any = {"given": True, "ranges_explain": partial(bool, alone)}
         if alone is None:
-            more["ends_explain"] = lambda: None
+            more["ranges_explain"] = lambda: None
         assert blame_of(TFLITE, "int8", others=others, misfits=[WIDE], **more).leg == leg
-    more = {"ends_explain": partial(bool, False)}  # what we converted ourselves is that model
+    more = {"ranges_explain": partial(bool, False)}  # what we converted ourselves is that model
     assert blame_of(TFLITE, "int8", others=others, misfits=[WIDE], **more).leg == "calibration"
 
 

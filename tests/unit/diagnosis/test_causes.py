@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from harness.conversion.results import Built
 from harness.diagnosis import causes
 from harness.execution.interpreters import Run
 from harness.flatbuffer.schema import pack, unpack
+from harness.support.cache import Store
 from harness.workers.limits import Limits
 from tests.support import breaking
 from tests.support.networks import document, node
@@ -59,11 +61,26 @@ def _doubled(name: str, by: float) -> Any:
     return change
 
 
-def _divergence(case: Any, artifacts: Any, runtimes: Runtimes | None = None) -> dict[str, Any]:
+def _divergence(
+    case: Any,
+    artifacts: Any,
+    runtimes: Runtimes | None = None,
+    store: Store = Store(None),  # noqa: B008 (keeps nothing)
+) -> dict[str, Any]:
     fake: Any = runtimes or Runtimes()
-    found = causes.divergence(case, artifacts, fake, Limits())
+    found = causes.divergence(case, artifacts, fake, Limits(), store)
     assert found is not None
     return found
+
+
+@pytest.mark.parametrize(("form", "kept"), [("int8", 1), ("float32", 0)])
+def test_the_ranges_of_a_calibration_are_found_once(tmp_path: Path, form: Any, kept: int) -> None:
+    """Every runtime's divergence asks for the same, and other checks of the run before them."""
+    case, artifacts = case_of(MODEL, form)
+    stores = [Store(tmp_path) for _ in range(2)]
+    first, second = (_divergence(case, artifacts, store=store) for store in stores)
+    assert first == second == _divergence(case, artifacts)
+    assert [(store.hits, store.misses) for store in stores] == [(0, kept), (kept, 0)]
 
 
 # The model behind -------------------------------------------------------------------------------
@@ -333,7 +350,7 @@ def test_what_gave_no_answer_has_no_divergence() -> None:
         replace(artifacts, conversion=lost),
         replace(artifacts, expected=None),
     ):
-        assert causes.divergence(case, without, fake, Limits()) is None
+        assert causes.divergence(case, without, fake, Limits(), Store(None)) is None
     assert fake.asked == []
 
 

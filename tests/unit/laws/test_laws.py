@@ -18,6 +18,7 @@ from fixtures.recipes import RECIPES
 from fixtures.runtimes import RUNTIMES
 from fixtures.subjects import Subject
 from fixtures.variants import VARIANTS
+from harness.laws import examples
 from harness.laws.cases import LAWS, LawCase, judge
 from harness.laws.examples import LABELS, signal
 from harness.laws.law import Specimen, diverged
@@ -312,3 +313,27 @@ def test_what_happens_once_and_not_again_is_told(breaks: bool) -> None:
     found = search(replace(law, check=once), specimen("carried"))
     assert found.result.outcome is (Outcome.DIVERGED if breaks else Outcome.REFUSED)
     assert found.result.message.startswith("not reproducible: ")
+
+
+class _StartsAnew(Lstm):
+    """Every invoke begins from rest."""
+
+    def act(self, action: Any) -> Any:
+        if isinstance(action, Feed):
+            self.reset()
+        return super().act(action)
+
+
+@pytest.mark.parametrize("law", ["carrying", "streaming"])
+@pytest.mark.parametrize("length", [4, examples.MANY_STEPS, examples.MANY_STEPS + 1])
+def test_few_signals_suffice_for_a_model_of_many_steps(law: str, length: int) -> None:
+    """A long model is streamed fewer different signals, and still breaks what it has to break."""
+    found = specimen("carried")
+    traits = replace(found.scripted.traits, length=length, resizable=False)
+    healthy = replace(found, scripted=Lstm(traits))
+    assert search(LAWS[law], healthy).result.agreed
+    broken_one = search(LAWS[law], replace(found, scripted=_StartsAnew(traits)), most=50)
+    assert "is not the oracle's value" in broken_one.result.message
+    assert broken_one.example is not None
+    asked = {broken_one.example[key] for key in ("first", "signal") if key in broken_one.example}
+    assert length <= examples.MANY_STEPS or asked <= set(examples.FEW_LABELS)

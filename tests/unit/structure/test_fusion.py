@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.recipes import RECIPES
+from fixtures.recipes import AS_CONVERTED, RECIPES, Recipe
 from harness.conversion.recurrent_layers import recurrent_layers
 from harness.flatbuffer.structure import Structure
 from harness.structure.findings import errors
@@ -158,6 +158,57 @@ def test_a_loop_without_a_cause_is_an_error() -> None:
     assert _rules(_loop()) == ["fusion-unexplained"]
 
 
+def _given(document: dict[str, Any], recipe: Recipe = AS_CONVERTED) -> tuple[str, str]:
+    (finding,) = fusion_findings(LSTM, Structure(document), recipe)
+    return finding.rule, f"{finding.message} → {finding.cure}"
+
+
+@pytest.mark.parametrize("graph", [0, 1])
+@pytest.mark.parametrize("shape", [[16, 4], [4, 16], [4, 4]], ids=str)
+def test_a_given_loop_with_the_layers_kernel_may_be_of_a_later_tensorflow(
+    shape: list[int], graph: int
+) -> None:
+    document = _loop()
+    document["subgraphs"][graph]["tensors"].append(_tensor("kernel", shape, 256))
+    rule, told = _given(document)
+    assert rule == "fusion-unexplained"
+    assert "give the Keras model that the file was converted from" in told
+    assert "if a later TensorFlow did, convert with TensorFlow 2.15" in told
+
+
+@pytest.mark.parametrize("shape", [[16, 5], [5, 20], [4], [16, 4, 1]], ids=str)
+def test_a_given_file_without_the_layers_kernel_is_another_model(shape: list[int]) -> None:
+    document = _loop()
+    document["subgraphs"][1]["tensors"].append(_tensor("kernel", shape, 256))
+    rule, told = _given(document)
+    assert rule == "fusion-contradicted"
+    assert "has the shape of the recurrent kernel of layer 'lstm' (LSTM): another model" in told
+    assert "2.15" not in told
+    # What the harness converted itself is this model, whatever became of it.
+    assert _given(document, RECIPES["float32"])[0] == "fusion-unexplained"
+
+
+def test_a_given_file_whose_loops_have_a_mask_is_another_model() -> None:
+    document = _loop("SELECT_V2")
+    document["subgraphs"][1]["tensors"].append(_tensor("kernel", [16, 4], 256))
+    rule, told = _given(document)
+    assert rule == "fusion-contradicted"
+    assert "reads no mask, and every LSTM loop of the file has one: another model" in told
+    assert "2.15" not in told
+
+
+def test_a_given_file_without_weights_is_no_other_model() -> None:
+    document = _loop()
+    for graph in document["subgraphs"]:
+        for tensor in graph["tensors"]:
+            tensor["bytes"] = 0
+    assert _given(document)[0] == "fusion-unexplained"
+    document = _loop()
+    names = document["subgraphs"][1]["tensors"]
+    names[0]["name"] = "model/lstm/Read_2/ReadVariableOp/resource"
+    assert _given(document)[0] == "missing-trackable"
+
+
 def test_a_missing_trackable_is_named() -> None:
     document = _loop()
     document["subgraphs"][1]["tensors"][0]["name"] = "model/lstm/Read_2/ReadVariableOp/resource"
@@ -193,6 +244,12 @@ def test_a_file_without_weights_says_nothing_of_its_biases() -> None:
     body["operators"].append(product)
     (finding,) = fusion_findings(None, Structure(document), RECIPES["float32"])
     assert "use_bias" not in finding.message
+    # Kernels of float16 are there, and a step turns them into float32 first.
+    body["tensors"].append(_tensor("halves", [8, 3], 48, dtype="float16"))
+    turned = {"name": "DEQUANTIZE", "inputs": [len(body["tensors"]) - 1]}
+    body["operators"].append(turned | {"outputs": [len(body["tensors"]) - 2]})
+    (finding,) = fusion_findings(None, Structure(document), RECIPES["float32"])
+    assert "use_bias=False" in finding.message
 
 
 def test_a_graph_alone_tells_of_a_mask() -> None:

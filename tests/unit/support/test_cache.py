@@ -154,8 +154,10 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_speed(tmp_path: Path)
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     store = Store(blocked)
+    assert store.unkept == ""
     store.write(KEY, {}, ARRAYS)
     assert store.read(KEY) is None
+    assert str(blocked) in store.unkept
 
 
 def test_no_temporary_files_stay(store: Store) -> None:

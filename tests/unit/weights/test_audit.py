@@ -261,6 +261,7 @@ def _said(model: Any, uncertain: float = 1e-6, **more: Any) -> list[str]:
         structure(content), content, _keras(WEIGHTS), SAMPLES, _ranges(SAMPLES), uncertain
     )
     assert all(f.rule == "calibrated-range" and f.share and f.share > 1 for f in found)
+    assert all(f.operator == (None if f.tensors[0] == "input" else 0) for f in found)
     return [f.tensors[0] for f in found]
 
 

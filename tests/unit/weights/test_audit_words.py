@@ -236,22 +236,22 @@ def test_a_difference_has_its_largest_share(position: int | None) -> None:
 def test_what_is_recognised_comes_in_an_order() -> None:
     """Transposed before another gate's before a factor."""
     others = {"the other": 2 * WANT, "turned": WANT.T}
-    assert _recognised(_constant(WANT.T, others=others), 2) == (
+    assert _recognised(_constant(WANT.T, others=others)) == (
         "transposed",
         "is the layer's, transposed",
     )
-    assert _recognised(_constant(2 * WANT, others=others), 4) == (
+    assert _recognised(_constant(2 * WANT, others=others)) == (
         "gate",
         "is the layer's the other",
     )
-    assert _recognised(_constant(2 * WANT), 4) == (
+    assert _recognised(_constant(2 * WANT)) == (
         "scale",
         "is 2 times the layer's: its scale is wrong",
     )
     wide = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
-    assert _recognised(_constant(wide.T, wide.T), 1)[0] != "transposed"  # not square
+    assert _recognised(_constant(wide.T + 1, wide.T))[0] != "transposed"  # not square
     row = np.array([1.0, 2.0])
-    assert _recognised(_constant(row + 1, row), 2)[0] == "weight"  # has no other side
+    assert _recognised(_constant(row + 1, row))[0] == "weight"  # has no other side
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_what_is_recognised_comes_in_an_order() -> None:
     [(2.0, "2"), (0.5, "0.5"), (1.25, "1.25"), (1.0005, "1.0005"), (0.9995, "0.9995")],
 )
 def test_a_factor_is_shown_as_what_it_is(factor: float, shown: str) -> None:
-    kind, told = _recognised(_constant(factor * WANT), 4)
+    kind, told = _recognised(_constant(factor * WANT))
     assert (kind, told) == ("scale", f"is {shown} times the layer's: its scale is wrong")
 
 
@@ -268,21 +268,21 @@ def test_two_values_beyond_rounding_are_no_scale_of_one() -> None:
     step = 1.0 / 127
     off = np.array([[0.8, 0.0], [-0.8, 0.0]]) * step
     constant = _constant(WANT + off, step=step, dtype="int8")
-    kind, told = _recognised(constant, 2)
+    kind, told = _recognised(constant)
     assert kind == "weight"
     assert told.startswith("differs in 2 of 4 values")
     # Its neighbour: as far off, and all of it a factor.
-    kind, told = _recognised(_constant(1.004 * WANT, step=step, dtype="int8"), 2)
+    kind, told = _recognised(_constant(1.004 * WANT, step=step, dtype="int8"))
     assert (kind, told) == ("scale", "is 1.004 times the layer's: its scale is wrong")
 
 
 def test_one_value_is_no_scale_and_neither_is_a_sign() -> None:
     single = np.array([2.0])
-    assert _recognised(_constant([4.0], single), 1)[0] == "weight"
-    assert _recognised(_constant(-WANT), 4)[0] == "weight"
-    assert _recognised(_constant(0 * WANT), 4)[0] == "weight"
+    assert _recognised(_constant([4.0], single))[0] == "weight"
+    assert _recognised(_constant(-WANT))[0] == "weight"
+    assert _recognised(_constant(0 * WANT))[0] == "weight"
     nothing = np.zeros(2)
-    kind, told = _recognised(_constant([1.0, 0.5], nothing), 2)
+    kind, told = _recognised(_constant([1.0, 0.5], nothing))
     assert (kind, told) == (
         "weight",
         "differs in 2 of 2 values, most at [0]: 1, the layer has 0",
@@ -294,11 +294,11 @@ def test_what_is_no_number_is_said_to_be_none(value: float) -> None:
     wild = WANT.copy()
     wild[1, 1] = value
     told = "cannot be compared: 1 of 4 of {} are NaN or infinite"
-    assert _recognised(_constant(WANT, wild), 1) == (
+    assert _recognised(_constant(WANT, wild)) == (
         "weight",
         told.format("the layer's own values"),
     )
-    assert _recognised(_constant(wild), 1) == ("weight", told.format("its values"))
+    assert _recognised(_constant(wild)) == ("weight", told.format("its values"))
     assert _difference(_constant(WANT, wild), "a", 0)[0].share == math.inf
 
 

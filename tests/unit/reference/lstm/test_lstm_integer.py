@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference.arithmetic.activations import (
+    Undefined,
     gemmlowp_logistic,
     gemmlowp_tanh,
     table_logistic,
@@ -267,3 +268,14 @@ def test_a_clip_beyond_every_step_of_a_vanishing_scale_is_the_last_step(scale: f
 
 def test_a_clip_is_cut_off_to_whole_steps() -> None:
     assert truncated_steps(1.0, 0.3, 2**15 - 1) == 3
+
+
+@pytest.mark.parametrize(("log2", "defined"), [(-43, True), (-44, False), (-126, False)])
+def test_a_cell_scale_that_is_shifted_out_of_32_bits_is_undefined(log2: int, defined: bool) -> None:
+    model = integer_model(1, cell_scale=2.0**log2)
+    x = integer_input(2, model)
+    if defined:
+        assert lstm_integer(model, x, TFLM).outputs.dtype == np.int8
+    else:
+        with pytest.raises(Undefined, match="shifted by"):
+            lstm_integer(model, x, TFLM)
