@@ -42,6 +42,34 @@ def test_each_argument_that_prevents_fusion_is_named(config: dict[str, Any], arg
     assert condition.cure
 
 
+@pytest.mark.parametrize(
+    ("kind", "config", "told"),
+    [
+        ("LSTM", {"use_bias": False, "unroll": True}, "repair my.keras -o fused.keras"),
+        ("LSTM", {"stateful": True}, "(where every recurrent layer is stateful)"),
+        ("RNN", {"cell": {"class": "LSTMCell", "config": {"units": 4}}}, "-o fused.keras"),
+        ("LSTM", {"use_bias": False, "activation": "relu"}, ""),
+        ("GRU", {}, ""),
+        ("RNN", {"cell": {"class": "GRUCell", "config": {"units": 4}}}, ""),
+        (
+            "RNN",
+            {"cell": {"class": "LSTMCell", "config": {"units": 4, "activation": "relu"}}},
+            "",
+        ),
+    ],
+)
+def test_the_cure_names_the_repair_where_there_is_one(
+    kind: str, config: dict[str, Any], told: str
+) -> None:
+    document = copy.deepcopy(LSTM)
+    document["nodes"][0]["class"] = kind
+    document["nodes"][0]["config"].update(config)
+    found = fusion_findings(document, Structure(_loop()), RECIPES["float32"])
+    cure = next(finding.cure for finding in found if finding.rule in ("not-fused", "fusion-rule"))
+    assert ("harness repair" in cure) == bool(told)
+    assert told in cure
+
+
 # Graphs -------------------------------------------------------------------------------------
 
 
