@@ -11,6 +11,7 @@ from fixtures.outcomes import Outcome, Phase, StepResult
 from harness.comparison import budgets
 from harness.comparison.budgets import Expectation
 from harness.comparison.compare import Allowed
+from harness.comparison.recorded_answers import Recorded
 from harness.conversion.results import Built, Conversion, KerasRun
 from harness.execution.interpreters import Run
 from harness.flatbuffer.structure import Structure, quantization_of
@@ -48,6 +49,9 @@ class CaseArtifacts:
     recalibrated: dict[str, Structure | None] = field(default_factory=dict)
     #: The samples that the conversion was calibrated with; empty where somebody else converted.
     calibrated_with: stimuli.Arrays = field(default_factory=dict)
+    #: What the original model of a flatbuffer alone answered, and then with its budgets.
+    recorded: Recorded | None = None
+    original: Expectation | None = None
 
     @property
     def runs_on(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fixtures import array_files
-from harness.comparison import accuracy
+from harness.comparison import accuracy, recorded_answers
 from harness.conversion import user_modules
 from harness.device.c_array import find_compiler
 from harness.kernels.cases import check_names
@@ -70,6 +70,7 @@ DECIDING = (
     Option("--inputs", _PATH, "samples to compare on (.npz, an array per input)"),
     Option("--calibration", _PATH, "samples for integer recipes (.npz)"),
     Option("--labels", _PATH, "the class of each sample (.npy), for accuracy"),
+    Option("--expected", _PATH, "the original model's answers to --inputs with --tflite (.npz)"),
     Option("--predictions", _PATH, "your code's answers to --inputs with --tflite (.npz, .npy)"),
     Option("--converter-python", _PATH, "build, run and convert Keras models with this Python"),
     Option("--deadline", _SECONDS, "processor time after which an invoke hangs (0.3; yours 30)"),
@@ -172,6 +173,7 @@ def _check_samples(option: Any) -> None:
         ("inputs", "an .npz file"),
         ("calibration", "an .npz file"),
         ("labels", "an .npy file"),
+        ("expected", "an .npz file"),
         ("predictions", "an .npz or .npy file"),
     ):
         path = getattr(option, name)
@@ -179,6 +181,18 @@ def _check_samples(option: Any) -> None:
             raise ValueError(f"--{name} {path}: no such file; expected {expected}")
         if path is not None and not (option.model or option.tflite) and name != "predictions":
             raise ValueError(f"--{name} is for your own model: add --model or --tflite")
+    if option.expected is not None and not (option.tflite and option.inputs):
+        raise ValueError(
+            "--expected are the original model's answers to your samples, which flatbuffers are "
+            "held to: add --tflite and --inputs"
+        )
+    if option.expected is not None:
+        if option.model:
+            raise ValueError(
+                "--expected stands for a model that is not there: leave out --model (whose own "
+                "answers the flatbuffer is held to), or --expected"
+            )
+        recorded_answers.load(option.expected)
     if option.labels is not None and option.inputs is None:
         raise ValueError("--labels are the classes of your samples: add --inputs")
     if option.labels is not None:

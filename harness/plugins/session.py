@@ -70,6 +70,7 @@ def _settings(config: pytest.Config) -> Settings:
         runtimes=tuple(option.runtime),
         asked=config.stash[SELECTION].asked,
         predictions=option.predictions,
+        expected=option.expected,
         report=option.report,
         cxx=option.cxx,
         imports=user_modules.find(option.imports),
