@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixtures.outcomes import Outcome
+from fixtures.runtimes import RUNTIMES
 from harness.comparison.budgets import Expectation
-from harness.comparison.compare import compare
+from harness.comparison.compare import Allowed, compare
 from harness.comparison.decisions import Decider, decisions
 from harness.comparison.recorded_answers import reversed_in_time
 from harness.flatbuffer.structure import Structure
+from harness.flatbuffer.tensor_codec import from_runtime
 from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Measured
 from harness.pipeline.lone import orders_that_agree
@@ -24,6 +26,7 @@ Array = NDArray[Any]
 
 def held(
     artifacts: CaseArtifacts,
+    original: Expectation,
     outputs: Sequence[Array],
     against: Measured,
     alone: Measured,
@@ -31,12 +34,11 @@ def held(
     """The verdict on a runtime's answer.
 
     outputs: as real numbers, in the file's order. against: their comparison with the original
-    model's answers. alone: what the file is found to be without those. The answer has to hold in
-    both ways: a runtime that parts from TFLite where nothing explains it is wrong, however wide
-    the budget of the file's precision is.
+    model's answers. alone: what the file is found to be without those. Where TFLite gives the
+    original model's answer, the runtime's has to hold in both ways: one that parts from TFLite
+    where nothing explains it is wrong, however wide the budget of the file's precision is.
     """
-    original, structure = artifacts.original, artifacts.conversion.structure
-    assert original is not None
+    structure = artifacts.conversion.structure
     assert structure is not None
     told = decisions(original.outputs, outputs, deciders(original.outputs, structure))
     against = replace(against, decisions=told.document() if told else None)
@@ -44,6 +46,11 @@ def held(
         message = f"{against.result.message}; {_figures(original, outputs)}"
         if told is not None:
             message += f"; {told}"
+        # What is no answer at all needs no budget to be wrong: NaN, another shape, a constant.
+        unbounded = [Allowed(float("inf")) for _ in original.outputs]
+        fault = compare(original.outputs, outputs, unbounded).result
+        if not fault.agreed:
+            return replace(against, result=fault)
         against = replace(against, result=replace(against.result, message=message))
         if alone.result.agreed or alone.result.outcome is Outcome.NOT_JUDGED:
             return against
@@ -52,7 +59,8 @@ def held(
         if why := _recognised(artifacts, original, outputs):
             message = f"{why}\n{message}"
         return replace(against, result=replace(against.result, message=message))
-    if alone.result.outcome not in (Outcome.AGREED, Outcome.NOT_JUDGED):
+    counts = alone.result.outcome not in (Outcome.AGREED, Outcome.NOT_JUDGED)
+    if counts and _tflite_is_right(artifacts):
         return replace(alone, accuracy=against.accuracy, decisions=against.decisions)
     return against
 
@@ -76,6 +84,18 @@ def deciders(expected: Sequence[Array], structure: Structure) -> list[Decider | 
         sigmoid = made_by.get(index) == "LOGISTIC"
         found.append(("threshold" if sigmoid else None) if one else "argmax")
     return found
+
+
+def _tflite_is_right(artifacts: CaseArtifacts) -> bool:
+    """Whether TFLite gives the original model's answer, as far as anything can tell."""
+    run, structure = artifacts.runs.get("tflite"), artifacts.conversion.structure
+    original = artifacts.original(RUNTIMES["tflite"])
+    if run is None or run.result is not None or structure is None or original is None:
+        return False
+    if original.missing:
+        return True
+    outputs = from_runtime(structure, (), run.outputs)
+    return compare(original.outputs, outputs, original.budgets).result.agreed
 
 
 def _figures(original: Expectation, outputs: Sequence[Array]) -> str:

@@ -77,8 +77,8 @@ def measure_parity(case: Case, session: Session) -> Measured:
         lsb = largest_in_steps(*how[:2], outputs, expected.outputs)
         measured = _in_steps(measured, lsb)
     measured = held(measured)
-    if artifacts.original is not None:
-        artifacts = replace(artifacts, expected=artifacts.original)
+    if (original := artifacts.original(case.runtime)) is not None:
+        artifacts = replace(artifacts, expected=original)
     locate = cache(partial(_first_divergence, case, session))
     second = partial(_second_opinion, case, session)
     try:
@@ -98,7 +98,8 @@ def _held(
 ) -> Measured:
     """What is measured of a flatbuffer alone, held to its original model's answers, too, where the
     user gave those."""
-    original, structure = artifacts.original, artifacts.conversion.structure
+    assert case.runtime is not None
+    original, structure = artifacts.original(case.runtime), artifacts.conversion.structure
     if original is None or structure is None:
         return alone
     against = compared(case, session, original, outputs, seconds)
@@ -110,7 +111,7 @@ def _held(
             against = replace(against, histogram=spread)
         lsb = largest_in_steps(structure, (), outputs, original.outputs)
         against = _in_steps(against, lsb)
-    return original_answers.held(artifacts, outputs, against, alone)
+    return original_answers.held(artifacts, original, outputs, against, alone)
 
 
 def _unexplained(case: Case, measured: Measured, error: Exception) -> Measured:

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixtures import array_files
+from harness.conversion.output_names import by_number
 from harness.flatbuffer.structure import Structure, Tensor
 
 Array = NDArray[Any]
-#: Decimals that a table may have. float32 numbers are multiples of 1e-6 by chance only.
+#: The most decimals that are taken for those of a table.
 _MOST_DECIMALS = 6
 
 
@@ -63,7 +64,8 @@ def from_file(path: Path, structure: Structure, samples: int) -> Recorded:
     """The answers to so many samples, in the order of the flatbuffer's outputs.
 
     Several arrays are known by the signature's names or the tensors'; those that numpy.savez named
-    itself (arr_0, arr_1, …) are in the flatbuffer's order, and one array of one output may have
+    itself (arr_0, arr_1, …) are in the order of numbers in the names (output_0, output_1, …), or
+    else of the flatbuffer, and one array of one output may have
     any name. Raises ValueError for anything else, naming what was expected.
     """
     found = load(path)
@@ -85,7 +87,8 @@ def _in_order(path: Path, found: dict[str, Array], structure: Structure) -> list
     signed, plain = structure.output_names, tuple(tensor.name for tensor in structure.outputs)
     if len(found) == len(signed) == 1:
         return [(signed[0], next(iter(found.values())))]
-    counted = [f"arr_{k}" for k in range(len(signed))]
+    order = by_number(signed) or signed
+    counted = tuple(f"arr_{order.index(name)}" for name in signed)
     for names in (signed, plain, counted):
         if sorted(found) == sorted(names):
             return [(shown, found[name]) for shown, name in zip(signed, names, strict=True)]
@@ -102,18 +105,18 @@ def _fitted(array: Array, tensor: Tensor, name: str, samples: int, path: Path) -
             f"{what}: its numbers are {array.dtype}; expected real numbers: the integers of a "
             "quantised model have to be dequantised, x = (q - zero_point) * scale"
         )
-    shape = tensor.signature or tensor.shape
+    shape, given = tensor.signature or tensor.shape, list(array.shape)
     if array.ndim == len(shape) and shape and shape[0] in (-1, 1):
         array = array[:, np.newaxis]
     fits = array.ndim == len(shape) + 1 and all(
-        size < 0 or size == given for size, given in zip(shape, array.shape[1:], strict=True)
+        size < 0 or size == there for size, there in zip(shape, array.shape[1:], strict=True)
     )
     if not fits:
         text = ", ".join("?" if size < 0 else str(size) for size in shape[1:])
         raise ValueError(
-            f"{what}: expected answers of shape [N, {text}]; found {list(array.shape)}"
+            f"{what}: expected answers of shape [N, {text}]; found {given}"
             if text
-            else f"{what}: expected answers of shape [N]; found {list(array.shape)}"
+            else f"{what}: expected answers of shape [N]; found {given}"
         )
     if len(array) != samples:
         raise ValueError(
@@ -129,11 +132,13 @@ def _rounding(array: Array) -> tuple[float, str]:
     if array.dtype.kind != "f":
         return 0.0, "integers"
     real = array.astype(np.float64)
+    last = float(np.spacing(np.abs(array).max(initial=0)).astype(np.float64))
     if np.any(real != np.rint(real)):
         for decimals in range(1, _MOST_DECIMALS + 1):
+            if 0.5 * 10.0**-decimals <= last:
+                break  # whatever the type holds has so few decimals
             if np.array_equal(np.round(real, decimals).astype(array.dtype), array):
                 return 0.5 * 10.0**-decimals, f"{decimals} decimals"
-    last = float(np.spacing(np.abs(array).max(initial=0)).astype(np.float64))
     return last / 2, str(array.dtype)
 
 

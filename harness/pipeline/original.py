@@ -6,7 +6,7 @@ activations for numbers that were rounded into theirs. So each of them is moved 
 much as such a rounding: a value that a rounding to steps moves by a variance of step² ÷ 12 is moved
 by one step up or down with a probability of 1/24 each, which has that variance and can be stored.
 float32 weights move by what a sum of their products may be off (harness/pipeline/conditioning.py).
-TensorFlow Lite runs each draw, on samples whose quantisation is disturbed likewise; that redraws
+Each draw is run on samples whose quantisation is disturbed likewise; that redraws
 the roundings of all activations behind them. The largest of 16 draws is taken 4 times
 (reference/budgets/monte_carlo.py: 1.3e-6 false alarms a comparison), for the largest difference and
 for the root mean square; half a step of an integer output and what the answers lost when they were
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fixtures.runtimes import RUNTIMES
+from fixtures.runtimes import RUNTIMES, Runtime
 from harness.comparison import budgets
 from harness.comparison.budgets import Expectation
 from harness.comparison.compare import Allowed
@@ -44,15 +44,31 @@ CHANCE = 1 / 24
 _INTEGERS = ("int8", "uint8", "int16")
 
 
-def expectation(
+def expectations(
     artifacts: CaseArtifacts, recorded: Recorded, interpreters: Interpreters, bounds: Limits
-) -> Expectation | None:
-    """The recorded answers with the budgets of the file's own precision; None without a file."""
+) -> dict[str, Expectation]:
+    """The recorded answers with the budgets of the file's own precision, by family of kernels
+    (`adapter.kernels`); of tflite alone for a float file, whose arithmetic is the same everywhere.
+
+    An integer kernel that is wrong may not respond as a right one does, so each family is held to
+    its own response.
+    """
     structure = artifacts.conversion.structure
     if artifacts.conversion.data is None or structure is None or "tflite" not in artifacts.runs:
-        return None
-    kind = quantization_of(structure)
-    moved = _response(artifacts, structure, interpreters, bounds)
+        return {}
+    integer = quantization_of(structure) not in ("float32", "float16")
+    found = {}
+    for name in ("tflite", "tflm") if integer else ("tflite",):
+        run = artifacts.runs.get(name)
+        if run is not None and (name == "tflite" or run.result is None):
+            moved = _response(artifacts, structure, RUNTIMES[name], interpreters, bounds)
+            found[RUNTIMES[name].adapter.kernels] = _with_budgets(recorded, structure, moved)
+    return found
+
+
+def _with_budgets(
+    recorded: Recorded, structure: Structure, moved: list[tuple[float, float]] | str
+) -> Expectation:
     if isinstance(moved, str):
         return Expectation(recorded.outputs, (), "", f"no budget can be derived: {moved}")
     allowed = []
@@ -64,28 +80,33 @@ def expectation(
         affine = affine_of(tensor)
         own = written + (0.0 if affine is None else float(affine.scale) / 2)
         allowed.append(Allowed(max(floor, largest) + own, max(floor, rms) + own))
+    kind = quantization_of(structure)
     rule = f"the original model's answers ({recorded.origin}); the {kind} file's own response"
     return Expectation(recorded.outputs, tuple(allowed), f"{rule} to the rounding of its precision")
 
 
 def _response(
-    artifacts: CaseArtifacts, structure: Structure, interpreters: Interpreters, bounds: Limits
+    artifacts: CaseArtifacts,
+    structure: Structure,
+    runtime: Runtime,
+    interpreters: Interpreters,
+    bounds: Limits,
 ) -> list[tuple[float, float]] | str:
     """By output how far rounding moves it (largest, root mean square); or why nothing can say."""
-    run, data = artifacts.runs["tflite"], artifacts.conversion.data
+    run, data = artifacts.runs[runtime.name], artifacts.conversion.data
     assert data is not None
     if run.result is not None:
-        return f"TFLite does not run the file ({run.result})"
+        return f"{runtime.title} does not run the file ({run.result})"
     plain = from_runtime(structure, (), run.outputs)
     if not all(np.isfinite(output).all() for output in plain):
-        return "TFLite's answer holds NaN or infinity"
+        return f"{runtime.title}'s answer holds NaN or infinity"
     most = np.zeros((len(plain), 2))
     for trial in range(TRIALS):
         random = np.random.default_rng([trial, 2])
         stimulus = samples(structure, artifacts.stimulus, random)
         given = to_runtime(structure, list(stimulus), stimulus, True)
         content = np.frombuffer(requantised(disturbed(data.tobytes(), trial), random), np.uint8)
-        found = interpreters.run(RUNTIMES["tflite"], content, structure, given, bounds=bounds)
+        found = interpreters.run(runtime, content, structure, given, bounds=bounds)
         if found.result is not None:
             return f"with its weights moved by a rounding it does not run ({found.result})"
         for k, moved in enumerate(from_runtime(structure, (), found.outputs)):

@@ -17,12 +17,13 @@ def main(folder: Path) -> None:
     from harness.workers.remote.keras import recommended
 
     random = np.random.default_rng(4)
-    calibration = random.uniform(-1, 1, (64, 1, 6, 4)).astype(np.float32)
-    samples = random.uniform(-0.9, 0.9, (24, 6, 4)).astype(np.float32)
+    calibration = random.uniform(-1, 1, (64, 1, 6, 32)).astype(np.float32)
+    samples = random.uniform(-0.9, 0.9, (24, 6, 32)).astype(np.float32)
     np.savez(folder / "samples.npz", x=samples)
     for name, make in (("sequence", _sequence), ("scores", _scores), ("two", _two)):
         for seed in (1, 2):
             model = make(tf, seed)
+            _widen(model)
             answers = model(samples)
             answers = answers if isinstance(answers, list) else [answers]
             arrays = {f"arr_{k}": np.asarray(answer) for k, answer in enumerate(answers)}
@@ -43,13 +44,13 @@ def main(folder: Path) -> None:
 
 def _sequence(tf: Any, seed: int) -> Any:
     tf.keras.utils.set_random_seed(seed)
-    x = tf.keras.Input((6, 4), name="x")
+    x = tf.keras.Input((6, 32), name="x")
     return tf.keras.Model(x, tf.keras.layers.LSTM(40, return_sequences=True)(x))
 
 
 def _scores(tf: Any, seed: int) -> Any:
     tf.keras.utils.set_random_seed(seed)
-    x = tf.keras.Input((6, 4), name="x")
+    x = tf.keras.Input((6, 32), name="x")
     hidden = tf.keras.layers.LSTM(10)(tf.keras.layers.LSTM(12, return_sequences=True)(x))
     dense = tf.keras.layers.Dense(5, activation="softmax", kernel_initializer="random_normal")
     model = tf.keras.Model(x, dense(hidden))
@@ -60,7 +61,18 @@ def _scores(tf: Any, seed: int) -> Any:
 
 def _two(tf: Any, seed: int) -> Any:
     tf.keras.utils.set_random_seed(seed)
-    x = tf.keras.Input((6, 4), name="x")
+    x = tf.keras.Input((6, 32), name="x")
     hidden = tf.keras.layers.LSTM(8)(x)
     dense = tf.keras.layers.Dense
     return tf.keras.Model(x, [dense(3, name="a")(hidden), dense(3, name="b")(hidden)])
+
+
+def _widen(model: Any) -> None:
+    """Forget gates that keep: the cell then passes 1, where its int16 scale is one that TFLite
+    computes with."""
+    for layer in model.layers:
+        if "lstm" in layer.name:
+            kernel, recurrent, bias = layer.get_weights()
+            units = len(recurrent)
+            bias[units : 2 * units] = 2.0
+            layer.set_weights([1.5 * kernel, recurrent, bias])
