@@ -19,6 +19,7 @@ from harness.plugins import project
 from harness.plugins.shared import SELECTION
 from harness.support import hypothesis_profiles
 from harness.support.project import ROOT
+from harness.weights import state_dict
 from harness.workers import environments
 
 hypothesis_profiles.register()
@@ -71,6 +72,7 @@ DECIDING = (
     Option("--calibration", _PATH, "samples for integer recipes (.npz)"),
     Option("--labels", _PATH, "the class of each sample (.npy), for accuracy"),
     Option("--expected", _PATH, "the original model's answers to --inputs with --tflite (.npz)"),
+    Option("--state-dict", _PATH, "PyTorch weights of the --tflite (.safetensors, .npz)"),
     Option("--predictions", _PATH, "your code's answers to --inputs with --tflite (.npz, .npy)"),
     Option("--converter-python", _PATH, "build, run and convert Keras models with this Python"),
     Option("--deadline", _SECONDS, "processor time after which an invoke hangs (0.3; yours 30)"),
@@ -136,6 +138,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _check_imports(option)
         environments.converter(option.converter_python, option.converter_env)
         _check_samples(option)
+        _check_state_dict(option)
         if option.seed < 0:
             raise ValueError(f"--seed {option.seed}: expected 0 or more")
         if option.deadline is not None and not 0 < option.deadline < float("inf"):
@@ -165,6 +168,18 @@ def _check_labels(labels: Path, inputs: Path) -> None:
     counts = {len(array) for array in arrays if array.ndim}
     if len(counts) == 1:
         accuracy.load_labels(labels, counts.pop())
+
+
+def _check_state_dict(option: Any) -> None:
+    """Raises ValueError for PyTorch weights that are none, or that nothing is compared with."""
+    if option.state_dict is None:
+        return
+    if not option.tflite or option.model:
+        raise ValueError(
+            "--state-dict has the PyTorch weights that flatbuffers are compared with: add --tflite "
+            "(and leave out --model, whose weights they are compared with otherwise)"
+        )
+    state_dict.load(option.state_dict)
 
 
 def _check_samples(option: Any) -> None:

@@ -71,6 +71,7 @@ def _settings(config: pytest.Config) -> Settings:
         asked=config.stash[SELECTION].asked,
         predictions=option.predictions,
         expected=option.expected,
+        state_dict=option.state_dict,
         report=option.report,
         cxx=option.cxx,
         imports=user_modules.find(option.imports),

@@ -78,7 +78,8 @@ def test_other_answers_fail_and_are_recognised(
 def test_a_scale_that_was_edited_fails(gate: Gate, original_models: Path, tmp_path: Path) -> None:
     model = unpack((original_models / "two int8.tflite").read_bytes())
     graph = model.subgraphs[0]
-    graph.tensors[graph.outputs[0]].quantization.scale *= 1.25
+    quantization = graph.tensors[graph.outputs[0]].quantization
+    quantization.scale = [1.25 * float(quantization.scale[0])]
     (tmp_path / "edited.tflite").write_bytes(pack(model))
     found = gate([tmp_path / "edited.tflite"], original_models / "two 1.npz")
     assert found.status == 1
@@ -115,3 +116,32 @@ def test_the_option_needs_what_it_is_about(
         found = run_suites(*words, report=tmp_path / "report", cache=cache)
         assert found.status == 4, words
         assert told in found.text
+
+
+def test_a_state_dict_is_compared_and_a_dropped_bias_is_named(
+    original_models: Path, tmp_path: Path, cache: Path
+) -> None:
+    words = [f"--tflite={original_models / f'sequence {kind}.tflite'}" for kind in KINDS]
+    samples = f"--inputs={original_models / 'samples.npz'}"
+    for name, told in (("state.npz", ""), ("more bias.npz", "bias lacks bias_hh")):
+        found = run_suites(
+            *(*words, samples, f"--state-dict={original_models / name}"),
+            report=tmp_path / name,
+            cache=cache,
+            suites=("suites/test_structure.py",),
+        )
+        for case in found.cases.values():
+            assert ("is the layer's bias_ih alone" in case["message"]) is bool(told), case
+            assert told in case["message"]
+            if told:
+                assert case["verdict"] == "failed"
+            elif "dynamic" not in case["subject"]:  # TFLite Micro reads NaN of it
+                assert case["verdict"] == "agreed", case["message"]
+    found = run_suites(
+        samples,
+        f"--state-dict={original_models / 'state.npz'}",
+        *words[:0],
+        report=tmp_path / "report",
+        cache=cache,
+    )
+    assert found.status == 4

@@ -1,6 +1,6 @@
 """Write flatbuffers, and what the models they were converted from answer to samples.
 
-tests/integration/checks/test_expected.py uses them. Imports TensorFlow. The answers are Keras's
+tests/system/test_expected.py uses them. Imports TensorFlow. The answers are Keras's
 own, in float32: to the harness they are some framework's.
 """
 
@@ -40,6 +40,7 @@ def main(folder: Path) -> None:
                 np.savez(folder / "swapped.npz", arr_0=arrays["arr_1"], arr_1=arrays["arr_0"])
             if name == "sequence" and seed == 1:
                 np.savez(folder / "backwards.npz", arrays["arr_0"][:, ::-1])
+                _state_dicts(folder, *model.layers[-1].get_weights())
 
 
 def _sequence(tf: Any, seed: int) -> Any:
@@ -76,3 +77,18 @@ def _widen(model: Any) -> None:
             units = len(recurrent)
             bias[units : 2 * units] = 2.0
             layer.set_weights([1.5 * kernel, recurrent, bias])
+
+
+def _state_dicts(folder: Path, kernel: Any, recurrent: Any, bias: Any) -> None:
+    """The weights as PyTorch keeps them, and with a bias that the file does not have."""
+    import numpy as np
+
+    state = {
+        "rnn.weight_ih_l0": kernel.T,
+        "rnn.weight_hh_l0": recurrent.T,
+        "rnn.bias_ih_l0": bias / 4,
+        "rnn.bias_hh_l0": bias - bias / 4,
+    }
+    np.savez(folder / "state.npz", **state)
+    # A converter that took bias_ih alone made the file.
+    np.savez(folder / "more bias.npz", **{**state, "rnn.bias_ih_l0": bias})

@@ -1,4 +1,4 @@
-"""What another framework answered is read in the file's order, and nothing else is taken for it."""
+"""Answers of another framework are read in the file's order; nothing else is taken for them."""
 
 from __future__ import annotations
 
