@@ -101,6 +101,7 @@ PARTS = {
     "described_models": "described",
     "layer_models": "layers",
     "custom_models": "custom",
+    "original_models": "originals",
 }
 Made = Callable[[str], Path]
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from fixtures.outcomes import Outcome, Phase, StepResult, first_line
 from fixtures.runtimes import RUNTIMES, Runtime
+from harness.checks import original_answers
 from harness.checks.conversion import structure_outcome
 from harness.checks.fitness import decisions_of, quantization_of_case, recipe_unfit
 from harness.comparison import accuracy, overrides
@@ -49,11 +50,12 @@ def measure_parity(case: Case, session: Session) -> Measured:
     seconds = {"load": run.load_seconds, "invoke": run.invoke_seconds}
     if run.result is not None:
         return Measured(run.result, seconds=seconds, runs_on=artifacts.runs_on)
-    expected = artifacts.expected or tflite_answer(artifacts)
-    if isinstance(expected, StepResult):
-        return Measured(expected, seconds=seconds)
     how = (conversion.structure, conversion.output_names, run.outputs)
     outputs = from_runtime(*how)
+    held = partial(_held, case, session, artifacts, outputs, seconds)
+    expected = artifacts.expected or tflite_answer(artifacts)
+    if isinstance(expected, StepResult):
+        return held(Measured(expected, seconds=seconds))
     known = len(expected.outputs) == len(outputs)
     saturated = saturated_shares(*how, expected.outputs) if known else []
     if expected.missing and case.runtime.name in artifacts.rest:
@@ -74,6 +76,9 @@ def measure_parity(case: Case, session: Session) -> Measured:
     if known:
         lsb = largest_in_steps(*how[:2], outputs, expected.outputs)
         measured = _in_steps(measured, lsb)
+    measured = held(measured)
+    if (original := artifacts.original(case.runtime)) is not None:
+        artifacts = replace(artifacts, expected=original)
     locate = cache(partial(_first_divergence, case, session))
     second = partial(_second_opinion, case, session)
     answers_to = cache(partial(_answers_of, case.runtime, case, session))
@@ -82,6 +87,32 @@ def measure_parity(case: Case, session: Session) -> Measured:
     except Exception as error:
         told = _unexplained(case, measured, error)
     return replace(told, locate=locate)
+
+
+def _held(
+    case: Case,
+    session: Session,
+    artifacts: CaseArtifacts,
+    outputs: Sequence[Any],
+    seconds: dict[str, float],
+    alone: Measured,
+) -> Measured:
+    """What is measured of a flatbuffer alone, held to its original model's answers, too, where the
+    user gave those."""
+    assert case.runtime is not None
+    original, structure = artifacts.original(case.runtime), artifacts.conversion.structure
+    if original is None or structure is None:
+        return alone
+    against = compared(case, session, original, outputs, seconds)
+    affines = [affine_of(tensor) for tensor in structure.outputs]
+    if all(want.shape == got.shape for want, got in zip(original.outputs, outputs, strict=True)):
+        steps = [None if found is None else float(found.scale) for found in affines]
+        if original.budgets:
+            spread = histogram(original.outputs, outputs, original.budgets, steps)
+            against = replace(against, histogram=spread)
+        lsb = largest_in_steps(structure, (), outputs, original.outputs)
+        against = _in_steps(against, lsb)
+    return original_answers.held(artifacts, original, outputs, against, alone)
 
 
 def _unexplained(case: Case, measured: Measured, error: Exception) -> Measured:

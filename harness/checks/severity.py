@@ -31,6 +31,7 @@ CONSEQUENCES: Mapping[str, Consequence] = {
     **dict.fromkeys(
         (
             "not-the-model",
+            "not-the-state-dict",
             "not-quantised",
             "float-island",
             "initial-state-dropped",

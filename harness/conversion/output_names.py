@@ -40,7 +40,7 @@ def match(structure: Structure, outputs: Sequence[Mapping[str, Any]]) -> Matched
     wanted = [str(entry["name"]) for entry in outputs]
     if sorted(wanted) == sorted(names):
         return Matched(tuple(wanted), "names")
-    if numbered := _by_number(names):
+    if numbered := by_number(names):
         return Matched(numbered, "numbers in names")
     orders = list(islice(fitting(structure, [entry["shape"] for entry in outputs]), 2))
     if len(orders) == 1:
@@ -66,7 +66,7 @@ def _alike(signature: Sequence[int], shape: Sequence[int | None]) -> bool:
     )
 
 
-def _by_number(names: Sequence[str]) -> tuple[str, ...]:
+def by_number(names: Sequence[str]) -> tuple[str, ...]:
     """Names of one stem in the order of their numbers; empty for others."""
     found = []
     for name in names:

@@ -8,9 +8,11 @@ import numpy as np
 
 from fixtures import stimuli
 from fixtures.outcomes import Outcome, Phase, StepResult
+from fixtures.runtimes import RUNTIMES, Runtime
 from harness.comparison import budgets
 from harness.comparison.budgets import Expectation
 from harness.comparison.compare import Allowed
+from harness.comparison.recorded_answers import Recorded
 from harness.conversion.results import Built, Conversion, KerasRun
 from harness.execution.interpreters import Run
 from harness.flatbuffer.structure import Structure, quantization_of
@@ -48,6 +50,15 @@ class CaseArtifacts:
     recalibrated: dict[str, Structure | None] = field(default_factory=dict)
     #: The samples that the conversion was calibrated with; empty where somebody else converted.
     calibrated_with: stimuli.Arrays = field(default_factory=dict)
+    #: What the original model of a flatbuffer alone answered, and then with its budgets by family
+    #: of kernels.
+    recorded: Recorded | None = None
+    originals: dict[str, Expectation] = field(default_factory=dict)
+
+    def original(self, runtime: Runtime) -> Expectation | None:
+        """What the original model answered, with the budgets of this runtime's kernels."""
+        found = self.originals.get(runtime.adapter.kernels)
+        return found or self.originals.get(RUNTIMES["tflite"].adapter.kernels)
 
     @property
     def runs_on(self) -> tuple[str, ...]:

@@ -38,6 +38,10 @@ class Settings:
     asked: Asked = field(default_factory=Asked)
     #: The answers of the user's own code.
     predictions: Path | None = None
+    #: What the original model of the user's flatbuffers answered to `inputs`.
+    expected: Path | None = None
+    #: The PyTorch weights that the user's flatbuffers were converted from.
+    state_dict: Path | None = None
     #: The folder of the report, which takes the files for the device too.
     report: Path = Path("report")
     #: Whether the user says that the models are streamed, their state going on.

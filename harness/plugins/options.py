@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fixtures import array_files
-from harness.comparison import accuracy
+from harness.comparison import accuracy, recorded_answers
 from harness.conversion import user_modules
 from harness.device.c_array import find_compiler
 from harness.kernels.cases import check_names
@@ -19,6 +19,7 @@ from harness.plugins import project
 from harness.plugins.shared import SELECTION
 from harness.support import hypothesis_profiles
 from harness.support.project import ROOT
+from harness.weights import state_dict
 from harness.workers import environments
 
 hypothesis_profiles.register()
@@ -70,6 +71,8 @@ DECIDING = (
     Option("--inputs", _PATH, "samples to compare on (.npz, an array per input)"),
     Option("--calibration", _PATH, "samples for integer recipes (.npz)"),
     Option("--labels", _PATH, "the class of each sample (.npy), for accuracy"),
+    Option("--expected", _PATH, "the original model's answers to --inputs with --tflite (.npz)"),
+    Option("--state-dict", _PATH, "PyTorch weights of the --tflite (.safetensors, .npz)"),
     Option("--predictions", _PATH, "your code's answers to --inputs with --tflite (.npz, .npy)"),
     Option("--converter-python", _PATH, "build, run and convert Keras models with this Python"),
     Option("--deadline", _SECONDS, "processor time after which an invoke hangs (0.3; yours 30)"),
@@ -135,6 +138,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _check_imports(option)
         environments.converter(option.converter_python, option.converter_env)
         _check_samples(option)
+        _check_state_dict(option)
         if option.seed < 0:
             raise ValueError(f"--seed {option.seed}: expected 0 or more")
         if option.deadline is not None and not 0 < option.deadline < float("inf"):
@@ -166,12 +170,25 @@ def _check_labels(labels: Path, inputs: Path) -> None:
         accuracy.load_labels(labels, counts.pop())
 
 
+def _check_state_dict(option: Any) -> None:
+    """Raises ValueError for PyTorch weights that are none, or that nothing is compared with."""
+    if option.state_dict is None:
+        return
+    if not option.tflite or option.model:
+        raise ValueError(
+            "--state-dict has the PyTorch weights that flatbuffers are compared with: add --tflite "
+            "(and leave out --model, whose weights they are compared with otherwise)"
+        )
+    state_dict.load(option.state_dict)
+
+
 def _check_samples(option: Any) -> None:
     """Raises ValueError for a file that is missing, or is of no use by itself."""
     for name, expected in (
         ("inputs", "an .npz file"),
         ("calibration", "an .npz file"),
         ("labels", "an .npy file"),
+        ("expected", "an .npz file"),
         ("predictions", "an .npz or .npy file"),
     ):
         path = getattr(option, name)
@@ -179,6 +196,18 @@ def _check_samples(option: Any) -> None:
             raise ValueError(f"--{name} {path}: no such file; expected {expected}")
         if path is not None and not (option.model or option.tflite) and name != "predictions":
             raise ValueError(f"--{name} is for your own model: add --model or --tflite")
+    if option.expected is not None and not (option.tflite and option.inputs):
+        raise ValueError(
+            "--expected are the original model's answers to your samples, which flatbuffers are "
+            "held to: add --tflite and --inputs"
+        )
+    if option.expected is not None:
+        if option.model:
+            raise ValueError(
+                "--expected stands for a model that is not there: leave out --model (whose own "
+                "answers the flatbuffer is held to), or --expected"
+            )
+        recorded_answers.load(option.expected)
     if option.labels is not None and option.inputs is None:
         raise ValueError("--labels are the classes of your samples: add --inputs")
     if option.labels is not None:

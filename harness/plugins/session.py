@@ -74,6 +74,8 @@ def _settings(config: pytest.Config) -> Settings:
         runtimes=tuple(option.runtime),
         asked=config.stash[SELECTION].asked,
         predictions=option.predictions,
+        expected=option.expected,
+        state_dict=option.state_dict,
         report=option.report,
         cxx=option.cxx,
         imports=user_modules.find(option.imports),

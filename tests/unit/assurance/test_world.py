@@ -254,7 +254,7 @@ def test_a_fault_has_to_be_seen_and_called_by_its_name() -> None:
     truth = Truth(dict.fromkeys(NATIVE, WRONG))
     assert kind_of(plan, truth) == "faulty"
     assert held(plan, _green(), truth).misses
-    assert held(plan, _green(_red("", "no runtime answers what Keras does")), truth).unnamed
+    assert held(plan, _green(_red("", "no runtime answers what the model does")), truth).unnamed
     assert held(plan, _green(_red("", "the bias of the LSTM is missing")), truth).problems == ()
 
 

@@ -337,10 +337,12 @@ def test_a_runtime_of_the_same_family_is_elsewhere_too(runtime: Runtime, recipe:
 def test_float32_that_agrees_nowhere_is_the_converters() -> None:
     for runtime, others in ((TFLITE, {"tflm": False}), (MICRO, {"tflite": False})):
         found = blame_of(runtime, "float32", others=others)
-        assert found == Blame("converter", "no runtime answers what Keras does")
+        assert found == Blame("converter", "no runtime answers what the model does")
         more: Any = {"given": True, "locate": lambda: "it starts in layer 'a'"}
         found = blame_of(runtime, "float32", others=others, **more)
-        assert found == Blame("file", "no runtime answers what Keras does; it starts in layer 'a'")
+        assert found == Blame(
+            "file", "no runtime answers what the model does; it starts in layer 'a'"
+        )
 
 
 @NATIVE

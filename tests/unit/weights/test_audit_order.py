@@ -53,8 +53,8 @@ def test_an_lstm_of_another_graph_comes_last(monkeypatch: pytest.MonkeyPatch) ->
     weights, told = weights_of(STACK), iter([[Difference("weight", "a", "inner")], []])
     content = converted(STACK, weights, sampled(STACK), "float32")
     last = [Difference("weight", "b", "main", 5)]
-    monkeypatch.setattr(audits, "_of_lstm", lambda number, match: next(told))
-    monkeypatch.setattr(audits, "_dense", lambda one, ahead: last if one.layer == "head" else [])
+    monkeypatch.setattr(audits, "of_lstm", lambda number, match: next(told))
+    monkeypatch.setattr(audits, "of_dense", lambda one, ahead: last if one.layer == "head" else [])
     assert [one.message for one in audit(content, weights, STACK)] == ["main", "inner"]
     assert audit(content, weights, None) == []
 
@@ -115,7 +115,7 @@ def test_an_operator_whose_kernel_is_computed_is_not_compared(
         seen.append(one.layer)
         return []
 
-    monkeypatch.setattr(audits, "_dense", dense)
+    monkeypatch.setattr(audits, "of_dense", dense)
     graph = align(content, STACK, weights)
     without = [replace(one, kernel=None) if one.layer == "head" else one for one in graph[1]]
     assert audit(content, weights, STACK) == []

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.operators.quantizer import integer_lstm
 from harness.weights.audit import (
+    Ahead,
     Difference,
     _activation,
-    _Ahead,
     _Constant,
-    _dense,
     _difference,
     _function_of,
     _missing,
-    _of_lstm,
     _recognised,
+    of_dense,
+    of_lstm,
 )
 from harness.weights.layer_alignment import Aligned, Constant, Match, matches
 from reference.lstm.float64 import LstmOptions
@@ -50,7 +50,7 @@ def _one(**changes: Any) -> Aligned:
 
 
 def _told(one: Aligned, behind: Mapping[str, str] | None = None) -> list[Difference]:
-    return list(_dense(one, _Ahead(behind or {})))
+    return list(of_dense(one, Ahead(behind or {})))
 
 
 # FULLY_CONNECTED ---------------------------------------------------------------------------------
@@ -107,8 +107,8 @@ def test_a_bias_that_is_not_there_is_missing() -> None:
     zeros = Constant("b", 0 * BIAS, 0.0, "float32")
     for one in (_one(bias=None), _one(bias=zeros)):
         assert _told(one) == [missing]
-        ahead = _Ahead({"head": "next"})
-        assert list(_dense(one, ahead)) == []
+        ahead = Ahead({"head": "next"})
+        assert list(of_dense(one, ahead)) == []
         assert ahead.lost() == [missing]
     half = Constant(
         "b", np.array([0.5, 0.0]), 0.0, "float32"
@@ -121,9 +121,9 @@ def test_a_bias_that_the_layer_before_left_is_added() -> None:
     before = np.array([1.0, 2.0, -4.0])
     added = BIAS + before @ KERNEL
     for stored, right in ((added, True), (BIAS, False), (added + np.array([0.25, 0]), False)):
-        ahead = _Ahead({})
+        ahead = Ahead({})
         ahead.waiting["head"] = before, _one()
-        found = list(_dense(_one(bias=Constant("b", stored, 0.0, "float32")), ahead))
+        found = list(of_dense(_one(bias=Constant("b", stored, 0.0, "float32")), ahead))
         assert (found == []) is right
         assert ahead.lost() == []  # it was taken up, rightly or not
 
@@ -133,10 +133,10 @@ def test_what_float32_loses_in_the_addition_is_allowed() -> None:
     added = BIAS + before @ KERNEL
     largest = 2.0**-22 * (np.abs(before) @ np.abs(KERNEL) + np.abs(BIAS))
     for times, right in ((0.9, True), (1.5, False)):
-        ahead = _Ahead({})
+        ahead = Ahead({})
         ahead.waiting["head"] = before, _one()
         stored = Constant("b", added + times * largest, 0.0, "float32")
-        assert (list(_dense(_one(bias=stored), ahead)) == []) is right
+        assert (list(of_dense(_one(bias=stored), ahead)) == []) is right
 
 
 @pytest.mark.parametrize("step", [0.25, np.full((2, 1), 0.25)], ids=["one", "each"])
@@ -327,9 +327,9 @@ def _integer(weights: LstmWeights) -> Any:
 def test_an_lstm_of_no_layer_is_unknown() -> None:
     match = Match(_match(float_weights(1)).lstm)
     told = "fused LSTM 3: no layer of the Keras model has weights of its shapes"
-    assert list(_of_lstm(3, match)) == [Difference("unknown", "", told, 0)]
+    assert list(of_lstm(3, match)) == [Difference("unknown", "", told, 0)]
     inner = replace(match, lstm=replace(match.lstm, subgraph=2))
-    assert list(_of_lstm(3, inner)) == [Difference("unknown", "", told, None)]
+    assert list(of_lstm(3, inner)) == [Difference("unknown", "", told, None)]
 
 
 @pytest.mark.parametrize(("subgraph", "where"), [(0, ""), (2, " of subgraph 2")])
@@ -337,10 +337,10 @@ def test_an_activation_that_a_layer_cannot_have_is_told(subgraph: int, where: st
     match = _match(float_weights(1))
     options = replace(match.lstm.options, activation="relu")
     lstm = replace(match.lstm, options=options, subgraph=subgraph)
-    (found,) = _of_lstm(0, replace(match, lstm=lstm))
+    (found,) = of_lstm(0, replace(match, lstm=lstm))
     message = f"LSTM operator 0{where} (layer 'lstm') has the activation relu, the layer tanh"
     assert found == Difference("activation", "lstm", message, 0 if subgraph == 0 else None)
-    assert list(_of_lstm(0, match)) == []
+    assert list(of_lstm(0, match)) == []
 
 
 @pytest.mark.parametrize(("subgraph", "where"), [(0, ""), (2, " of subgraph 2")])
@@ -352,7 +352,7 @@ def test_a_scale_that_its_weights_do_not_give_is_told(subgraph: int, where: str)
     slightly = replace(model, input_kernel_scale=given._replace(f=given.f * (1 + 1e-5)))
     match = _match(weights, slightly)
     match = replace(match, lstm=replace(match.lstm, subgraph=subgraph))
-    found = [one for one in _of_lstm(0, match) if "kernel of" in one.message]
+    found = [one for one in of_lstm(0, match) if "kernel of" in one.message]
     (told,) = found
     right = float(np.abs(np.asarray(weights.input_kernel.f, np.float64)).max() / 127)
     scale = float(np.float32(given.f * (1 + 1e-5)))
