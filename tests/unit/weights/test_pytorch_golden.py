@@ -25,7 +25,7 @@ def _run(state: StateDict, layer: str, x: Array, turned: bool = False) -> Array:
     weights = LstmWeights.from_keras(*(state.weights[f"{layer}/{k}"] for k in range(3)))
     x = x[:, ::-1] if turned else x
     found = np.concatenate([lstm(weights, one[None], LstmOptions()).outputs for one in x])
-    return found[:, ::-1] if turned else found
+    return np.asarray(found[:, ::-1] if turned else found)
 
 
 def _both(state: StateDict, layer: str, x: Array) -> Array:
