@@ -10,15 +10,15 @@ import pytest
 
 from harness.flatbuffer.lstm_reader import FoundLstm
 from harness.weights.audit import (
+    Ahead,
     Difference,
-    _Ahead,
     _Constant,
-    _dense,
     _difference,
-    _of_lstm,
     allowed_difference,
     lstm_constants,
     normalised,
+    of_dense,
+    of_lstm,
 )
 from harness.weights.layer_alignment import Aligned, Constant, Match
 from reference.lstm.weights import Gates, LstmWeights
@@ -183,7 +183,7 @@ def _powers(weights: LstmWeights) -> LstmWeights:
 
 
 def _said(found: FoundLstm, weights: LstmWeights) -> list[Difference]:
-    return list(_of_lstm(0, Match(found, "lstm", weights)))
+    return list(of_lstm(0, Match(found, "lstm", weights)))
 
 
 @pytest.mark.parametrize(("off", "kinds"), [(1.0, []), (1.5, ["scale"])])
@@ -243,7 +243,7 @@ def test_each_value_of_a_bias_has_the_step_of_its_own_channel(off: float, wrong:
         kernel=Constant("k", kernel, 0.0, "float32"),
         bias=Constant("b", values, steps, "int32"),
     )
-    found = list(_dense(one, _Ahead({})))
+    found = list(of_dense(one, Ahead({})))
     assert [one.kind for one in found] == ["bias"] * wrong
     assert all("most at [2]" in one.message for one in found)
 
