@@ -101,8 +101,8 @@ def test_a_toy_suite_of_models_judges_a_users_too(
     project: Path, models: Path, tmp_path: Path
 ) -> None:
     found = _run(project, tmp_path, "--tflite", str(models / "fused.tflite"), "-k", "toy")
-    assert found.report == {}  # TFLite is what a lone flatbuffer is held to: no case, no skip
-    assert "deselected" in found.text
+    ran = {(case["subject"], case["runtime"]) for case in found.report["cases"]}
+    assert ran == {("fused.tflite", "tflite")}, found.text
     assert "skipped" not in found.text
     found = _run(
         project, tmp_path, "--model", str(models / "small.h5"), "-k", "toy", "--runtime", "tflm"
