@@ -161,7 +161,7 @@ def kind_of(plan: Plan, truth: Truth) -> Kind:
     if truth.unfit:
         return "unfit"
     if plan.fault:
-        if "wrong" in states and not set(_explained(truth)) >= _wrong(truth):
+        if "wrong" in states and not set(_explained(truth, plan.fault)) >= _wrong(truth):
             return "faulty"
         return "harmless" if states and set(states) <= {"right", *_STOPPED} else "undecided"
     if "wrong" in states:
@@ -175,9 +175,11 @@ def _wrong(truth: Truth) -> set[str]:
     return {r for r, seen in truth.seen.items() if seen.state == "wrong" and _counts(r)}
 
 
-def _explained(truth: Truth) -> list[str]:
-    """Runtimes whose wrong answer a defect of the file accounts for without the fault."""
-    return [r for r in _wrong(truth) if cause(list(truth.defects), r) is not UNKNOWN]
+def _explained(truth: Truth, fault: str) -> list[str]:
+    """Runtimes whose wrong answer a defect of the file accounts for without the fault. (A narrow
+    calibration may be both.)"""
+    others = [defect for defect in truth.defects if defect.name != fault]
+    return [r for r in _wrong(truth) if cause(others, r) is not UNKNOWN]
 
 
 def _counts(runtime: str) -> bool:

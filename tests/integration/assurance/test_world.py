@@ -50,9 +50,7 @@ def test_the_truth_of_a_broken_model_is_that_it_is_wrong(
     plan = replace(HEALTHY, recipe=recipe, fault=fault, features=6, steps=6)
     held, _, _, truth = world.examined(plan)
     assert truth.seen["tflite"].state == "wrong", truth.seen
-    # Where another runtime's error lies between right and wrong, the model as a whole is undecided.
-    between = any(seen.state == "undecided" for seen in truth.seen.values())
-    assert held.kind == ("undecided" if between else "faulty")
+    assert held.kind == "faulty"
 
 
 def test_ideal_rounding_is_noise_and_no_answer(world: World) -> None:
