@@ -149,7 +149,7 @@ def test_a_wrong_repair_is_not_written(
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("model.txt", b"", "expected a .tflite file"),
+        ("model.txt", b"", "expected a file that ends in .keras, .h5, .hdf5 or .tflite"),
         ("missing.tflite", None, "no such file"),
         ("broken.tflite", b"\0" * 64, "not a TFLite flatbuffer"),
     ],
