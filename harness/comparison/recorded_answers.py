@@ -38,14 +38,7 @@ class Recorded:
 
 def load(path: Path) -> dict[str, Array]:
     """The arrays of the file. Raises ValueError for a file that can be no answers at all."""
-    if not path.is_file():
-        raise ValueError(f"--expected {path}: no such file; expected an .npz file")
-    try:
-        found = array_files.read(path)
-    except (ValueError, OSError) as error:
-        raise ValueError(
-            f"--expected {path}: not a readable .npz of plain arrays ({error})"
-        ) from error
+    found = array_files.of_option("--expected", path)
     if not found:
         raise ValueError(f"--expected {path}: no array; expected one for each output")
     for name, array in found.items():
