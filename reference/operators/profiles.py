@@ -15,18 +15,21 @@ class OperatorProfile:
 
     lstm: the name of its integer LSTM's profile (reference/lstm/profiles.py).
     rounding: of 32-bit rescaling: twice (the default of all builds) or once.
+    float_lstm: whether the float LSTM sums in the order of the columns, one processor as the
+        other, or in an order of the processor's.
     """
 
     name: str
     lstm: str
     rounding: Literal["double", "single"] = "double"
+    float_lstm: Literal["in order", "any order"] = "any order"
 
 
 TFLITE_BUILTIN = OperatorProfile("TFLite 2.15.1, built-in kernels", "TFLite 2.15.1")
 TFLITE_REFERENCE = replace(TFLITE_BUILTIN, name="TFLite 2.15.1, reference kernels")
 TFLITE_DEFAULT = replace(TFLITE_BUILTIN, name="TFLite 2.15.1 with XNNPACK")
 LITERT = replace(TFLITE_DEFAULT, name="LiteRT 2.3.0", lstm="LiteRT 2.3.0")
-TFLM = OperatorProfile("TensorFlow Lite Micro", "TensorFlow Lite Micro")
+TFLM = OperatorProfile("TensorFlow Lite Micro", "TensorFlow Lite Micro", float_lstm="in order")
 
 #: By the names of the harness's runtimes.
 PROFILES = {
