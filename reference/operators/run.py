@@ -28,10 +28,12 @@ _RESOURCES = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
 @dataclass(frozen=True, eq=False)
 class Trace:
     """What the tensors of a graph hold, by index: [N, …], or the same for all samples. missing: by
-    the position of an operator without an oracle, why; what it would give is not in values."""
+    the position of an operator without an oracle, why; what it would give is not in values. exact:
+    the tensors that are due to the bit, whatever computes the model."""
 
     values: Mapping[int, Value]
     missing: Mapping[int, str]
+    exact: frozenset[int]
 
     def of(self, index: int, count: int) -> Array | None:
         """[N, …], None where it is not known."""
