@@ -8,7 +8,7 @@ after that is conversion and quantisation, and nothing else.
 
 from __future__ import annotations
 
-from harness.checks.arithmetic.verdict import measure_arithmetic
+from harness.checks.whole_models import measure_arithmetic
 from harness.pipeline.cases import Case
 from harness.pipeline.selection import Selection
 from harness.pipeline.suite import Suite, Verdict

@@ -18,6 +18,8 @@ SAMPLES, USERS_SAMPLES = 3, 8
 MOST_VALUES = 20_000_000
 #: Processors whose kernels the profiles describe.
 HOSTS = ("x86_64", "AMD64")
+#: What the operators of a model are held to.
+RULE = "0 LSB in integers, the budget of each float operator at its runtime's own inputs"
 OTHER_PYTHON = "its kernels are another version's, of which no profile is known"
 OTHER_HOST = "the profiles of its kernels are those of x86-64"
 

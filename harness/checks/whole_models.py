@@ -8,15 +8,13 @@ from dataclasses import replace
 from fixtures.limitations import cases as limitations
 from fixtures.outcomes import Outcome, Phase, StepResult
 from fixtures.runtimes import RUNTIMES, Runtime
-from harness.checks.arithmetic.held import held
+from harness.checks.arithmetic.held import RULE, held
+from harness.checks.arithmetic.wording import blame_of, text_of
 from harness.checks.conversion import measure_conversion
 from harness.checks.parity import measure_parity
-from harness.diagnosis.blame import Blame
 from harness.operators.whole_model import HeldModel
 from harness.pipeline.cases import Case, Measured, judge
 from harness.session.session import Session
-
-RULE = "0 LSB in integers, the budget of each float operator at its runtime's own inputs"
 
 
 def measure_arithmetic(case: Case, session: Session) -> Measured:
@@ -52,34 +50,6 @@ def measure_arithmetic(case: Case, session: Session) -> Measured:
         return replace(measured, result=_nothing(case, reasons))
     message = "; ".join(filter(None, [_left_over(models), *_excuses(excused)]))
     return replace(measured, result=StepResult(Phase.COMPARE, Outcome.AGREED, message))
-
-
-def text_of(runtime: str, model: HeldModel) -> str:
-    """What is wrong on a runtime: the first operator, and the others by name."""
-    first, *others = model.wrong
-    text = f"{runtime}: {place_of(first.position, first.name)}: {first.message}"
-    if others:
-        names = ", ".join(dict.fromkeys(place_of(one.position, one.name) for one in others[:5]))
-        text += f"; then {names}" + (f" and {len(others) - 5} more" if len(others) > 5 else "")
-    return text
-
-
-def place_of(position: int, name: str) -> str:
-    return f"operator {position} {name}" if position >= 0 else "the model's own answer"
-
-
-def blame_of(runtime: Runtime, model: HeldModel) -> Blame:
-    """The kernel of the first operator that is not what its own arithmetic says."""
-    first = model.first
-    assert first is not None
-    where = place_of(first.position, first.name)
-    if first.position < 0:
-        return Blame(
-            runtime.adapter.kernel,
-            f"each operator is right by itself, and {where} is not theirs: {first.message}",
-        )
-    told = f"{where} is not what its own arithmetic says at the inputs that it was given"
-    return Blame(runtime.adapter.kernel, told)
 
 
 def _known(case: Case, session: Session, runtime: Runtime) -> str:
