@@ -211,7 +211,7 @@ class _Runner:
             return self._control(operator, held)
         if operator.name in _RESOURCES:
             return self._resource(operator, held)
-        return compute_all(_call(graph, operator), held, self.profile, self.count)
+        return compute_all(call_without_values(graph, operator), held, self.profile, self.count)
 
     def _rounded(self, value: Value, allowed: Array | None, dtype: str) -> Value:
         """What the tensor of a computed float holds."""
@@ -283,7 +283,8 @@ class _Runner:
         return Answers((self.resources[name],), (None,), {})
 
 
-def _call(graph: Graph, operator: Operator) -> Call:
+def call_without_values(graph: Graph, operator: Operator) -> Call:
+    """An operator with its tensors, before anything is in them."""
     return Call(
         operator.name,
         operator.version,
