@@ -182,8 +182,10 @@ def _wider(tensor: Tensor, axis: int, count: int) -> Tensor:
 _OF_SHAPES = ("SHAPE", "RANK", "ZEROS_LIKE")
 _IN_ORDER = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 
+#: The largest block of values that a kernel takes at once.
+_BLOCK = 16
 _UNARY = (
-    *("QUANTIZE", "DEQUANTIZE", "CAST", "LOGISTIC", "TANH", "RELU", "RELU6", "RELU_N1_TO_1"),
+    *("CAST", "LOGISTIC", "TANH", "RELU", "RELU6", "RELU_N1_TO_1"),
     *("RELU_0_TO_1", "HARD_SWISH", "LEAKY_RELU", "ELU", "GELU", "ABS", "NEG", "EXP", "LOG", "SQRT"),
     *("RSQRT", "SQUARE", "SIN", "COS", "FLOOR", "CEIL", "ROUND", "SIGN", "LOGICAL_NOT"),
 )
@@ -223,6 +225,14 @@ def _unary(call: Call, values: Sequence[Value | None]) -> _Fold | None:
     if any(tensor is None or len(tensor.scale) > 1 for tensor in tensors):
         return None
     return _Fold(_axes(values, [0]))
+
+
+def _blocks(call: Call, values: Sequence[Value | None]) -> _Fold | None:
+    """Operators that compute whole blocks in one way and what is left of a tensor in another."""
+    first = values[0]
+    if first is None or first.shared or first.array[0].size % _BLOCK:
+        return None
+    return _unary(call, values)
 
 
 def _binary(call: Call, values: Sequence[Value | None]) -> _Fold | None:
@@ -340,6 +350,7 @@ def _recurrent(call: Call, values: Sequence[Value | None]) -> _Fold | None:
 
 _RULES: dict[str, Rule] = {
     **dict.fromkeys(_UNARY, _unary),
+    **dict.fromkeys(("QUANTIZE", "DEQUANTIZE"), _blocks),
     **dict.fromkeys(_BINARY, _binary),
     **dict.fromkeys(_REDUCTIONS, _of_axis(0, _operand(1))),
     **dict.fromkeys(("FULLY_CONNECTED", "SOFTMAX", "LOG_SOFTMAX", "L2_NORMALIZATION"), _rows(0, 2)),
