@@ -13,6 +13,7 @@ from fixtures.outcomes import Outcome, Phase, StepResult, first_line
 from fixtures.runtimes import RUNTIMES, Runtime
 from harness.checks import original_answers
 from harness.checks.arithmetic.alone import settled
+from harness.checks.arithmetic.cost import quantisation_cost
 from harness.checks.arithmetic.held import held as held_operators
 from harness.checks.arithmetic.wording import wrong_operator
 from harness.checks.conversion import structure_outcome
@@ -92,7 +93,20 @@ def measure_parity(case: Case, session: Session) -> Measured:
         told = explained(case, artifacts, measured, locate, second, answers_to, kernel)
     except Exception as error:
         told = _unexplained(case, measured, error)
-    return replace(told, locate=locate)
+    return replace(_with_cost(case, session, told), locate=locate)
+
+
+def _with_cost(case: Case, session: Session, measured: Measured) -> Measured:
+    """A user's divergence with what the rounding of each tensor costs."""
+    outcome = measured.result
+    diverged = (outcome.phase, outcome.outcome) == (Phase.COMPARE, Outcome.DIVERGED)
+    if case.subject.registered or not diverged:
+        return measured
+    found = quantisation_cost(case, session)
+    if found is None:
+        return measured
+    result = replace(outcome, message=f"{outcome.message}\n{found['text']}")
+    return replace(measured, result=result, quantisation_cost=found)
 
 
 def _held(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from fixtures.limitations import cases as limitations
 from fixtures.outcomes import Outcome, Phase, StepResult
 from fixtures.runtimes import RUNTIMES, Runtime
+from harness.checks.arithmetic.cost import quantisation_cost
 from harness.checks.arithmetic.held import RULE, held
 from harness.checks.arithmetic.wording import blame_of, text_of
 from harness.checks.conversion import measure_conversion
@@ -38,6 +39,8 @@ def measure_arithmetic(case: Case, session: Session) -> Measured:
         {**one.document(), "known": excused.get(name, "")} for name, one in models.items()
     )
     measured = replace(measured, values=values, budget_rule=RULE, arithmetic=documents)
+    if not case.subject.registered:
+        measured = replace(measured, quantisation_cost=quantisation_cost(case, session))
     if wrong:
         named = blame_of(_runtime(case, next(iter(wrong))), next(iter(wrong.values())))
         lines = [text_of(name, one) for name, one in wrong.items()]
