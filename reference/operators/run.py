@@ -113,12 +113,7 @@ def _answers(
         )
     except ValueError:
         raise NoOracle(f"{operator.name}: answers of different shapes") from None
-    allowed = tuple(
-        None
-        if each[0].allowed[k] is None
-        else np.concatenate([_spread(e.allowed[k], e.values[k], 1) for e in each])  # type: ignore[arg-type]
-        for k in range(len(values))
-    )
+    allowed = tuple(_apiece([e.allowed[k] for e in each], v.array) for k, v in enumerate(values))
     return Answers(values, allowed, {})
 
 
@@ -306,6 +301,18 @@ def _given(graph: Graph, index: int, values: Mapping[int, Value]) -> Value | Non
     if data is None or graph.tensors[index].variable:
         return None
     return Value(data, True)
+
+
+def _apiece(allowed: Sequence[Array | None], values: Array) -> Array | None:
+    """What is allowed to each of several samples; one that is due to the bit has nothing."""
+    if all(limit is None for limit in allowed):
+        return None
+    zero = np.zeros(())
+    shape = values.shape[1:]
+    found: Array = np.stack(
+        [np.broadcast_to(zero if a is None else np.reshape(a, shape), shape) for a in allowed]
+    )
+    return found
 
 
 def _one(value: Value | None, sample: int) -> Value | None:
