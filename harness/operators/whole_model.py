@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fixtures.runtimes import Runtime
 from harness.execution.operator_runs import OperatorRuntimes
 from harness.flatbuffer.graph_description import describe
-from harness.flatbuffer.operator_extraction import exposing
+from harness.flatbuffer.operator_extraction import cut_after, exposing
 from harness.flatbuffer.structure import NUMBERS
 from harness.operators.single_operator import differing
 from harness.workers.limits import Limits
@@ -164,6 +164,8 @@ class WholeModels:
         values, problem = self._read(content, wanted, samples, runtime, bounds)
         if not values and wanted:
             return HeldModel(runtime.name, answer=answer, problem=problem)
+        for position, written in _written_states(graph).items():
+            values |= self._state(content, position, written, samples, runtime, bounds)
         changed = _changed(graph, values, outputs)
         values |= dict(zip(graph.inputs, samples, strict=True))
         held = [
@@ -204,6 +206,26 @@ class WholeModels:
                 middle = len(part) // 2
                 waiting += [part[:middle], part[middle:]]
         return found, problem
+
+    def _state(
+        self,
+        content: bytes,
+        position: int,
+        written: Sequence[int],
+        samples: Sequence[Array],
+        runtime: Runtime,
+        bounds: Limits,
+    ) -> dict[int, Array]:
+        """What an operator writes into the states of others, before these run."""
+        ran = self.runtimes.run(
+            runtime,
+            cut_after(content, position, written),
+            samples,
+            outputs=len(written),
+            bounds=bounds,
+            resize=runtime.adapter.kernels == "tflite",
+        )
+        return {} if ran.result is not None else dict(zip(written, ran.outputs, strict=True))
 
     def _operator(
         self, model: Model, position: int, values: Mapping[int, Array], profile: OperatorProfile
@@ -307,6 +329,16 @@ def _computed(graph: Graph) -> list[int]:
         if k >= 0 and graph.tensors[k].dtype in NUMBERS and not graph.tensors[k].variable
     }
     return list(found)
+
+
+def _written_states(graph: Graph) -> dict[int, list[int]]:
+    """By the position of an operator, the variables of others that it writes."""
+    found = {}
+    for position, operator in enumerate(graph.operators):
+        written = [k for k in operator.outputs if k >= 0 and graph.tensors[k].variable]
+        if written:
+            found[position] = written
+    return found
 
 
 def _to_be_held(graph: Graph, position: int) -> bool:
