@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from reference.operators import convolution, elementwise, fully_connected, pooling, reduction
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle
 from reference.operators.profiles import OperatorProfile
 
 #: Each module of this package that computes operators has a table KERNELS of its own.
-_TABLES: tuple[dict[str, Kernel], ...] = ()
+_TABLES: tuple[dict[str, Kernel], ...] = (
+    fully_connected.KERNELS,
+    convolution.KERNELS,
+    elementwise.KERNELS,
+    pooling.KERNELS,
+    reduction.KERNELS,
+)
 
 KERNELS: dict[str, Kernel] = {name: kernel for table in _TABLES for name, kernel in table.items()}
 
