@@ -98,7 +98,7 @@ class Maker:
             drawn = np.full(shape, self.random.integers(info.min, info.max + 1))
         else:
             drawn = self.random.integers(info.min, info.max + 1, shape)
-        return drawn.astype(self.kind)
+        return np.asarray(drawn, self.kind)
 
     def output_scale(self, natural: float, spread: float) -> float:
         """A scale for results of about `spread` steps of `natural`: some saturate, some are tiny.

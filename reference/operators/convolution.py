@@ -17,9 +17,8 @@ from reference.operators.delegation import delegated
 from reference.operators.fully_connected import effective_scales, float32_scales
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
 from reference.operators.products import UNDERFLOW, float_product, gamma, integer_product
-from reference.operators.profiles import OperatorProfile
+from reference.operators.profiles import OperatorProfile, Rescaling
 from reference.operators.rescaling import (
-    Rescaling,
     activation_range,
     float_range,
     rescale,

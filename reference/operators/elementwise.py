@@ -105,7 +105,7 @@ def multiply(call: Call, profile: OperatorProfile) -> Answer:
     by_delegate = delegated(call, profile)
     single = np.float32(a.step) * np.float32(b.step) / np.float32(y.step)
     if by_delegate:
-        scaled = rescale(product, single, "float32")
+        scaled = rescale(product, np.asarray(single), "float32")
     else:
         real = float(single) if profile.product_scale == "float32" else a.step * b.step / y.step
         scaled = rescale(product, np.asarray(real), "double")
@@ -218,7 +218,9 @@ def reciprocal_root(call: Call, profile: OperatorProfile) -> Answer:
     mantissa, shift = _inverse_root(values)
     by = multipliers(np.asarray(1.0 / float(np.sqrt(np.float32(x.step)) * np.float32(y.step))))
     data = multiply_double_rounding(np.ones_like(mantissa), type(by)(mantissa, shift + _ROOT_BITS))
-    scaled = multiply_double_rounding(data, type(by)(by.mantissa, by.shift - np.int64(_ROOT_BITS)))
+    scaled = multiply_double_rounding(
+        data, type(by)(by.mantissa, np.asarray(by.shift) - _ROOT_BITS)
+    )
     table = np.concatenate([[127], np.clip(scaled + y.zero, -128, 127)])
     centred = _centred(call, 0)
     if centred.min(initial=0) < 0:

@@ -55,7 +55,7 @@ def fully_connected(call: Call, profile: OperatorProfile) -> Answer:
     wide = bias is not None and bias.dtype == np.int64
     if x.dtype == "int16" and (wide or profile.int16_without_bias == "int64"):
         if profile.int16_rescaling == "float64":
-            scaled = round_half_away(products * effective_scales(x, weights, y)).astype(np.int64)
+            scaled = _nearest(products * effective_scales(x, weights, y))
         else:
             scaled = rescale_wide(products, reals)
     elif by_delegate:
@@ -75,6 +75,10 @@ def float32_scales(x: Tensor, weights: Tensor, y: Tensor) -> Array:
     """The same in float32 throughout, as XNNPACK computes it."""
     product = np.float32(x.step) * np.asarray(weights.scale, np.float32)
     return np.asarray(product / np.float32(y.step))
+
+
+def _nearest(values: Array) -> Array:
+    return round_half_away(np.asarray(values, np.float64)).astype(np.int64)
 
 
 def _of_float32_product(x: Tensor, weights: Tensor, y: Tensor) -> Array:

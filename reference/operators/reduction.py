@@ -31,7 +31,7 @@ def mean(call: Call, profile: OperatorProfile) -> Answer:
     total = _centred_sum(call, axes, count)
     if delegated(call, profile):
         scale = np.float32(x.step) / np.float32(y.step) / np.float32(count)
-        return _codes(call, rescale(total, scale, "float32"))
+        return _codes(call, rescale(total, np.asarray(scale), "float32"))
     by = multipliers(np.asarray(x.step / y.step))
     shift = min(count.bit_length() - 1, 32, 31 + int(by.shift))
     divided = (int(by.mantissa) << shift) // count

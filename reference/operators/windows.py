@@ -3,7 +3,8 @@
 Sources: tensorflow/lite/kernels/padding.h ComputePaddingHeightWidth (2.15.1): what SAME adds is
 halved, and the odd row goes below and to the right. XNNPACK of TensorFlow 2.15.1 computes what to
 add without a sign: a last window that ends before the image does (1x3 with stride 2 on an even
-number of rows; windows of 1x1 excepted) then adds almost 2^32, and no window sees the image. Measured; see `same_padding`.
+number of rows; windows of 1x1 excepted) then adds almost 2^32, and no window sees the image. Found
+by measuring; see the factor `same_padding`.
 """
 
 from __future__ import annotations
