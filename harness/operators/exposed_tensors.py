@@ -21,7 +21,13 @@ Array = NDArray[Any]
 #: A runtime that cannot give all tensors at once is asked for halves, down to this many parts.
 MOST_PARTS = 8
 #: The operators that have states of their own, and the numbers of those inputs.
-OWN_STATES = {"UNIDIRECTIONAL_SEQUENCE_LSTM": (18, 19), "UNIDIRECTIONAL_SEQUENCE_RNN": (4,)}
+OWN_STATES = {
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (18, 19),
+    "BIDIRECTIONAL_SEQUENCE_LSTM": (35, 36, 37, 38),
+    "LSTM": (18, 19),
+    "UNIDIRECTIONAL_SEQUENCE_RNN": (4,),
+    "SVDF": (4,),
+}
 
 
 @dataclass(frozen=True, eq=False)

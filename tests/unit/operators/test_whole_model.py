@@ -48,7 +48,9 @@ class Faulty:
         self.change, self.most = change, most
         self.asked: list[int] = []
 
-    def run(self, runtime: Any, content: bytes, inputs: Sequence[Array], **how: Any) -> OperatorRun:
+    def run(
+        self, runtime: Any, content: bytes, inputs: Sequence[Array], *args: Any, **how: Any
+    ) -> OperatorRun:
         model = describe(content)
         (graph,) = model.graphs
         self.asked.append(len(graph.outputs))
