@@ -27,7 +27,7 @@ from reference.arithmetic.affine import Affine, dequantise
 from reference.lstm.integer_weights import IntegerLstm
 from reference.network import UnsupportedLayer
 
-_RULES = ("too-narrow", "too-wide")
+_RULES = ("too-narrow", "too-wide", "not-the-calibration")
 
 
 def measured_share(
