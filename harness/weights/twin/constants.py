@@ -140,8 +140,9 @@ def _told(own: Operator, place: int, found: Array, wanted: Array, share: Array) 
             return f"is zero in channel {_some(np.flatnonzero(dead))}: dead, the model's is not"
         size = found.shape[channels]
         if size > 1 and off.sum() > 1:
-            mirrored = np.abs(np.flip(found, channels) - wanted).mean()
-            if mirrored < 0.05 * np.abs(found - wanted).mean():
+            shapes = [_by_largest(values, axis) for values in (found, wanted)]
+            mirrored = np.abs(np.flip(shapes[0], channels) - shapes[1]).mean()
+            if mirrored < 0.05 * np.abs(shapes[0] - shapes[1]).mean():
                 return "has its channels in reverse order"
             if told := _by_channel(found, wanted, axis):
                 return told
@@ -160,6 +161,12 @@ def _told(own: Operator, place: int, found: Array, wanted: Array, share: Array) 
         f"differs in {int(wrong.sum())} of {found.size} values, most at {list(at)}: "
         f"{found[at]:.8g}, the model's own is {wanted[at]:.8g}"
     )
+
+
+def _by_largest(values: Array, axis: tuple[int, ...]) -> Array:
+    """Each channel by its largest magnitude: with any scale of its own it is the same."""
+    largest = np.abs(values).max(axis=axis, keepdims=True)
+    return np.asarray(values / np.where(largest > 0, largest, 1.0))
 
 
 def _by_channel(found: Array, wanted: Array, axis: tuple[int, ...]) -> str:

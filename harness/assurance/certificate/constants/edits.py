@@ -126,6 +126,18 @@ def set_scale(tensor: Any, scale: float) -> None:
     tensor.quantization = new
 
 
+def zero_point(kind: str, shift: int, number: int = -1) -> Edit:
+    """Another zero point for an operator's output."""
+
+    def edit(model: Any) -> None:
+        tensor = model.subgraphs[0].tensors[_operators(model, kind)[number].outputs[0]]
+        old, new = tensor.quantization, schema().QuantizationParametersT()
+        new.scale, new.zeroPoint = old.scale, [int(old.zeroPoint[0]) + shift]
+        tensor.quantization = new
+
+    return lambda content: _changed(content, edit)
+
+
 def cell_scale(factor: float) -> Edit:
     """The scale of the first LSTM's cell state."""
 
