@@ -1,0 +1,1 @@
+"""Compute every operator of LSTM models as each runtime's kernels do."""

@@ -1,0 +1,18 @@
+"""Find the oracle of an operator by its name in the schema."""
+
+from __future__ import annotations
+
+from reference.operators.kernel import Answer, Call, Kernel, NoOracle
+from reference.operators.profiles import OperatorProfile
+
+#: Each module of this package that computes operators has a table KERNELS of its own.
+_TABLES: tuple[dict[str, Kernel], ...] = ()
+
+KERNELS: dict[str, Kernel] = {name: kernel for table in _TABLES for name, kernel in table.items()}
+
+
+def compute(call: Call, profile: OperatorProfile) -> Answer:
+    """What an operator must answer. Raises NoOracle where nothing is known of it."""
+    if call.name not in KERNELS:
+        raise NoOracle(call.name)
+    return KERNELS[call.name](call, profile)
