@@ -32,7 +32,7 @@ def constant_findings(
     """
     data, twin = artifacts.conversion.data, artifacts.twins.content
     plain = artifacts.twins.plain
-    if data is None or case.subject.keras_path is None or plain is None:
+    if data is None or plain is None:
         return []
     if twin is None:
         told = f"the model does not convert here ({plain.result}): only its LSTMs and Dense layers "

@@ -9,13 +9,15 @@ where each has its own, (largest - least, zero among them) / 255 of a constant w
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.weights.audit import allowed_difference
-from harness.weights.twin.graphs import Operator, Value
+from harness.weights.twin.graphs import LOOKING_UP, Operator, Value
+from harness.weights.twin.pairing import core
 
 Array = NDArray[Any]
 #: Relative difference of what was computed in float32, some operations deep: a folded kernel, a
@@ -100,20 +102,27 @@ def _real(
     what = title(own, place)
     kind = "bias" if place in BIASES.get(own.kind, ()) else "weight"
     found, wanted = value.values, want.values
-    if found.shape != wanted.shape:
+    if core(found) == core(wanted):
+        found = found.reshape(wanted.shape)
+        step = np.broadcast_to(value.step, value.values.shape).reshape(wanted.shape)
+        value = replace(value, values=found, step=step)
+    else:
         told = f"{what} has shape {list(found.shape)}, in the model's own conversion "
         yield kind, f"{told}{list(wanted.shape)}", None
         return
     if not found.size:
         return
     allowed = _allowed(value, want)
+    if own.kind in LOOKING_UP and value.scales:
+        # Its scale is that of the rows that the calibration has seen; others may be cut off.
+        wanted = np.clip(wanted, *value.ends)
     with np.errstate(invalid="ignore", over="ignore"):
         share = np.abs(found - wanted) / allowed
     share = np.where((found == wanted) | (np.isnan(found) & np.isnan(wanted)), 0.0, share)
     share = np.where(np.isnan(share), np.inf, share)
     if (share > 1).any():
         yield kind, f"{what} {_told(own, place, found, wanted, share)}", float(share.max())
-    elif kind == "weight" and value.scales:
+    elif kind == "weight" and value.scales and own.kind not in LOOKING_UP:
         yield from _scales(what, value, wanted)
 
 
@@ -197,6 +206,8 @@ def _scales(what: str, value: Value, wanted: Array) -> Iterator[tuple[str, str, 
         return
     rows = wanted.reshape(1, -1)
     if len(value.scales) > 1:
+        if value.axis >= wanted.ndim or wanted.shape[value.axis] != len(value.scales):
+            return
         rows = np.moveaxis(wanted, value.axis, 0).reshape(len(value.scales), -1)
     worst: tuple[float, int, float] | None = None
     for k, (row, scale) in enumerate(zip(rows, value.scales, strict=True)):

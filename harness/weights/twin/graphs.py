@@ -27,7 +27,8 @@ _VERSION = b"CONVERSION_METADATA"
 @dataclass(frozen=True, eq=False)
 class Value:
     """A constant. values: real numbers of what has a scale, else as they are. step: its scale, of
-    each value; 0 for what has none. scales: as stored, axis: whose; symmetric: zero point 0."""
+    each value; 0 for what has none. scales: as stored, axis: whose; symmetric: zero point 0. ends:
+    the least and greatest number that it can hold, where it has one scale."""
 
     name: str
     values: Array
@@ -36,6 +37,7 @@ class Value:
     scales: tuple[float, ...] = ()
     axis: int = 0
     symmetric: bool = True
+    ends: tuple[float, float] = (-np.inf, np.inf)
 
     @property
     def real(self) -> bool:
@@ -182,7 +184,11 @@ def _constant(model: Any, tensor: Any) -> Value | None:
     real = (values.astype(np.float64) - (zero if zero.size else 0.0)) * scale
     step = np.broadcast_to(scale, real.shape)
     stored_scales = tuple(float(s) for s in given.scale)
-    return Value(name, real, step, dtype, stored_scales, axis, not np.any(zero))
+    ends = (-np.inf, np.inf)
+    if scale.size == 1:
+        info, offset = np.iinfo(values.dtype), float(zero[0]) if zero.size else 0.0
+        ends = tuple(float((end - offset) * scale.flat[0]) for end in (info.min, info.max))  # type: ignore[assignment]
+    return Value(name, real, step, dtype, stored_scales, axis, not np.any(zero), ends)
 
 
 def signature(model: Any, side: str) -> dict[int, str]:
@@ -222,6 +228,8 @@ def _version(raw: bytes) -> str:
     return ""
 
 
+#: Operators that give rows of a table on, in its scale, and the input that is the table.
+LOOKING_UP = {"GATHER": {0}, "EMBEDDING_LOOKUP": {1}}
 #: States of a fused LSTM, by the place of the input.
 _STATES = {18: "the hidden state", 19: "the cell state"}
 
@@ -230,6 +238,9 @@ def tensors_of(operator: Operator) -> list[tuple[str, int]]:
     """The tensors that an operator reads and writes as activations, with its states and
     intermediate results: what each is to it, and its number."""
     found = []
+    if operator.kind in LOOKING_UP and operator.constants.keys() & LOOKING_UP[operator.kind]:
+        (place,) = LOOKING_UP[operator.kind]
+        found.append(("the table", operator.given[place]))
     for place in sorted({*(k for k, _ in operator.activations), *operator.states}):
         told = _STATES[place] if place in operator.states and place in _STATES else f"input {place}"
         found.append((told, operator.given[place]))

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.weights.twin.graphs import SHAPING, Graph, Operator, signature
 
+Array = NDArray[Any]
 #: Operators that a converter may put in or leave out between two others.
 _TRANSPARENT = {*SHAPING, "CAST"}
 
@@ -148,17 +151,26 @@ def _alike(one: Operator, other: Operator) -> bool:
     odd = [v for k, v in (mine | its).items() if k not in both]
     if any(np.any(value.values) for value in odd if value.values.ndim > 1):
         return False
-    return all(mine[k].values.shape == its[k].values.shape for k in both)
+    return all(core(mine[k].values) == core(its[k].values) for k in both)
+
+
+def core(values: Array) -> tuple[int, ...]:
+    """The sizes without leading ones, which broadcasting adds: a scalar's may be () or (1,)."""
+    shape = list(values.shape)
+    while shape and shape[0] == 1:
+        del shape[0]
+    return tuple(shape)
 
 
 def _distance(one: Operator, other: Operator) -> float:
     total = 0.0
     for place, value in one.constants.items():
         want = other.constants.get(place)
-        if want is None or not value.real or value.values.shape != want.values.shape:
+        if want is None or not value.real or core(value.values) != core(want.values):
             continue
         size = float(np.abs(want.values).mean()) or 1.0
-        distance = float(np.abs(value.values - want.values).mean()) / size
+        found = value.values.reshape(want.values.shape)
+        distance = float(np.abs(found - want.values).mean()) / size
         total += distance if np.isfinite(distance) else 1e9
     return total
 

@@ -226,6 +226,17 @@ def weights_swapped(kind: str) -> Edit:
     return lambda content: _changed(content, edit)
 
 
+def heads_swapped(kind: str) -> Edit:
+    """The last two operators of a kind exchange kernels and biases."""
+
+    def edit(model: Any) -> None:
+        *_, one, other = _operators(model, kind)
+        mine, its = list(one.inputs), list(other.inputs)
+        one.inputs, other.inputs = [mine[0], *its[1:]], [its[0], *mine[1:]]
+
+    return lambda content: _changed(content, edit)
+
+
 def removed(kind: str, number: int = 0) -> Edit:
     """An operator of one input and one output is left out."""
 
