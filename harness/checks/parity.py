@@ -292,6 +292,7 @@ def compared(
         if unfit:
             result = StepResult(Phase.COMPARE, Outcome.DIVERGED, unfit)
             leg = {"leg": "recipe", "reason": "its rounding is as large as what the answers tell"}
+            leg["kind"] = "unfit"
             measured = replace(measured, result=result, blame=leg)
     if known:
         decided = decisions_of(case, session, expected.outputs, outputs)
