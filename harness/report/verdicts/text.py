@@ -68,8 +68,8 @@ def covers(cause: Document, entry: Document) -> str:
 
 def last_line(entries: Sequence[Document]) -> str:
     """All verdicts in a line, to be read at the end of a log."""
-    if len(entries) == 1:
-        return headline(entries[0])
+    if len(entries) <= 1:
+        return "".join(map(headline, entries))
     by_word: dict[str, list[str]] = {}
     for entry in entries:
         by_word.setdefault(entry["verdict"], []).append(title(entry))
