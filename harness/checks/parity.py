@@ -22,6 +22,7 @@ from harness.comparison import accuracy, overrides
 from harness.comparison.budgets import Expectation
 from harness.comparison.compare import Allowed, compare
 from harness.comparison.histogram import histogram
+from harness.comparison.shown_answers import shown
 from harness.diagnosis import causes
 from harness.diagnosis.explain import agrees, explain_without_keras, explained
 from harness.flatbuffer.tensor_codec import (
@@ -312,6 +313,8 @@ def compared(
         f"{expected.rule}; {comparison.measure}",
         override=override.text if override else "",
     )
+    if not (case.subject.registered and result.agreed):
+        measured = replace(measured, answers=shown(expected.outputs, outputs, allowed))
     known = comparison.budget_used is not None
     if known and result.agreed and not case.subject.registered:
         with session.account.time("oracle"):
@@ -319,6 +322,7 @@ def compared(
         if unfit:
             result = StepResult(Phase.COMPARE, Outcome.DIVERGED, unfit)
             leg = {"leg": "recipe", "reason": "its rounding is as large as what the answers tell"}
+            leg["kind"] = "unfit"
             measured = replace(measured, result=result, blame=leg)
     if known:
         decided = decisions_of(case, session, expected.outputs, outputs)
