@@ -134,6 +134,7 @@ def pytest_configure(config: pytest.Config) -> None:
             streaming=option.streaming,
             strict=bool(option.strict),
             boards=option.device,
+            converts=option.converter_python is not None,
         )
         _check_imports(option)
         environments.converter(option.converter_python, option.converter_env)
