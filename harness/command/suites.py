@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
-from harness.support.project import CACHE, INSTALLED, ROOT
+from harness.support.project import CACHE, ROOT
 
 #: pytest's exit status as the command's: failed tests, an internal error and an interruption are
 #: no success; nothing collected and bad options are usage (pytest's ExitCode).
@@ -26,8 +27,11 @@ def run(words: Sequence[str], overrides: Sequence[str] = ()) -> int:
     if all(own_word == word for own_word, word in zip(own, words, strict=True)):
         own = [str(ROOT / SUITES), *own]
     settings = list(overrides)
-    if INSTALLED:  # what pytest remembers belongs to the user, not into the installation
-        settings.append(f"cache_dir={CACHE / 'pytest'}")
+    # What pytest and its plugins remember belongs neither into the user's folder nor into an
+    # installation.
+    settings.append(f"cache_dir={CACHE / 'pytest'}")
+    own.append(f"--benchmark-storage=file://{CACHE / 'benchmarks'}")
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(CACHE / "hypothesis"))
     given = [each for setting in settings for each in ("-o", setting)]
     quiet = [] if any(_verbosity(word) for word in words) else ["-q"]
     config = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
