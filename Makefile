@@ -9,6 +9,8 @@
 # make ophint        build the legacy golden models again (needs Python 3.7)
 # make keras3        write the golden Keras 3 files again (needs Python 3.11)
 # make mutants       mutation testing of the oracles and the comparison (minutes)
+# make docs         build the documentation as a site in .cache/site
+# make gallery      rewrite docs/gallery.md and the pictures from real runs
 # make lock          resolve requirements/*.in again (needs uv)
 
 SHELL := /bin/bash
@@ -26,7 +28,7 @@ SHORT := last/ or sequences/ or bidirectional-concat/ or gru/ or digits/
 
 .PHONY: help conformance conformance-short check quick test fuzz certify certificate world mutants \
 	matrix versions arm64 ophint keras3 \
-	lock clean
+	docs gallery lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -77,7 +79,7 @@ mutants: .venv/.mutants
 	$(BIN)/python -m tools.mutate $(ARGS)
 	$(BIN)/python -m tools.mutants --write
 
-# Rewrites the README's support matrix from the registry.
+# Rewrites the support matrix of docs/support.md from the registry.
 matrix: .venv/.run
 	$(BIN)/python -m harness matrix --write
 
@@ -133,6 +135,14 @@ keras3: .venv/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--require-hashes -r requirements/mutants.txt
 	touch $@ .venv/.dev .venv/.run
+
+docs: .venv/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open .cache/site/index.html"
+
+# From real runs of models that go wrong as users' do: minutes.
+gallery: .venv/.dev
+	$(BIN)/python -m tools.site --write
 
 lock:
 	for set in run dev mutants; do \
