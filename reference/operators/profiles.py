@@ -28,13 +28,22 @@ class OperatorProfile:
         64 bits.
     int16_rescaling: of such a 64-bit accumulator: by a mantissa of 15 bits, or in float64, ties
         away from zero (kernels/internal/reference/integer_ops/fully_connected.h of 2026).
-    difference_scales: the precision of the multipliers of SUB.
     product_scale: the precision of the multiplier of MUL.
     int16_powers: whether ADD and SUB of int16 only shift where all scales are powers of two and
         the option pot_scale_int16 holds.
+    int32_activation: what ADD does with a fused activation of int32: TFLite Micro ignores it.
     square_root: of float32: rounded correctly, or estimated (XNNPACK of 2026 on x86-64).
+    image_mean: how the built-in MEAN of int8 computes over rows and columns that it keeps: by one
+        multiplier, with the zero points' share in whole steps, or as over any other axes.
+    sum_rescaling: how the built-in SUM rescales: in float32, ties away from zero, or by a
+        multiplier, twice rounded.
+    sum_int16: SUM of int16 rescaled, or a sum of codes that wraps (TFLite takes only one scale).
+    sum_codes: how SUM reads and writes int8 codes: as they are, or as uint8 (TFLite's reference
+        kernel, whose sums of negative codes are wrong).
     same_padding: what the delegate adds under SAME when the last window ends before the image
         does: nothing, or, by an unsigned subtraction that wraps, so much that windows see nothing.
+    float_lstm: whether the float LSTM sums in the order of the columns, one processor as the
+        other, or in an order of the processor's.
     """
 
     name: str
@@ -46,11 +55,44 @@ class OperatorProfile:
     depthwise_rescaling: Rescaling = "double"
     int16_without_bias: Literal["int32", "int64"] = "int32"
     int16_rescaling: Literal["mantissa15", "float64"] = "mantissa15"
-    difference_scales: Literal["float32", "float64"] = "float64"
     product_scale: Literal["float32", "float64"] = "float32"
     int16_powers: Literal["shifted", "general"] = "shifted"
+    int32_activation: Literal["applied", "ignored"] = "applied"
     square_root: Literal["rounded", "estimated"] = "rounded"
+    image_mean: Literal["one_multiplier", "as_any"] = "one_multiplier"
+    sum_rescaling: Literal["float32", "multiplier"] = "float32"
+    sum_int16: Literal["rescaled", "wraps"] = "wraps"
+    sum_codes: Literal["signed", "unsigned"] = "signed"
     same_padding: Literal["saturates", "wraps"] = "saturates"
+    float_lstm: Literal["in order", "any order"] = "any order"
+
+    # Rescaling, activations and softmax: requantise.py, activations.py, softmax.py --------------
+    #: From float32 to int8 (uint8) and to int16: a division, ties away from zero; a product with
+    #: the reciprocal, ties to even; or that in whole blocks of 8, and the rest divided in float64.
+    quantize_int8: Literal["division", "reciprocal", "blocks"] = "blocks"
+    quantize_int16: Literal["division", "blocks"] = "blocks"
+    #: int8 to int8: gemmlowp's multiplier; that in whole blocks of 16 with ties up; or XNNPACK's
+    #: 8.8 factor where it takes the scales, and blocks elsewhere.
+    requantize_int8: Literal["multiplier", "blocks", "xnnpack"] = "blocks"
+    #: (q - zero point) * scale, or q * scale - zero point * scale in whole blocks of 8.
+    dequantize: Literal["product", "blocks"] = "blocks"
+    #: The precision of an activation's quotient of scales before it becomes a multiplier.
+    activation_quotient: Literal["float32", "float64"] = "float32"
+    #: RELU6 of integers: between two scales, or a clamp that leaves scales aside.
+    relu6: Literal["rescaled", "clamped"] = "rescaled"
+    #: LEAKY_RELU of int8: gemmlowp's multipliers, or XNNPACK's 8.8 factors where it takes them.
+    leaky_relu_int8: Literal["multiplier", "xnnpack"] = "multiplier"
+    #: LOGISTIC, TANH and ELU of int8: a table rounded away from zero, XNNPACK's table rounded to
+    #: even, or (not ELU) gemmlowp's 32-bit fixed point.
+    sigmoid_int8: Literal["table", "xnnpack", "gemmlowp"] = "table"
+    #: LOGISTIC and TANH of int16 at scales of a power of two: gemmlowp's, or the table of sigmoid.
+    sigmoid_int16: Literal["gemmlowp", "table"] = "gemmlowp"
+    #: SOFTMAX of int8: a float32 table of exp, or gemmlowp's 32-bit fixed point.
+    softmax_int8: Literal["table", "gemmlowp"] = "table"
+    #: The precision that the two tables of SOFTMAX of int16 are filled in.
+    softmax_int16: Literal["float32", "float64"] = "float64"
+    #: LOG_SOFTMAX of int8: a float32 table of exp, or gemmlowp's 32-bit fixed point.
+    log_softmax_int8: Literal["table", "gemmlowp"] = "table"
 
 
 TFLITE_BUILTIN = OperatorProfile("TFLite 2.15.1, built-in kernels", "TFLite 2.15.1")
@@ -59,20 +101,37 @@ TFLITE_REFERENCE = replace(
     name="TFLite 2.15.1, reference kernels",
     matrix_rescaling="double",
     int16_without_bias="int64",
+    image_mean="as_any",
+    sum_rescaling="multiplier",
+    sum_codes="unsigned",
+    quantize_int8="division",
+    quantize_int16="division",
+    requantize_int8="multiplier",
+    dequantize="product",
+    sigmoid_int16="table",
+    softmax_int8="gemmlowp",
+    log_softmax_int8="gemmlowp",
 )
 TFLITE_DEFAULT = replace(
     TFLITE_BUILTIN,
     name="TFLite 2.15.1 with XNNPACK",
     delegate="xnnpack_2023",
     same_padding="wraps",
+    quantize_int8="reciprocal",
+    requantize_int8="xnnpack",
+    dequantize="product",
+    leaky_relu_int8="xnnpack",
+    sigmoid_int8="xnnpack",
 )
 LITERT = replace(
-    TFLITE_BUILTIN,
+    TFLITE_DEFAULT,
     name="LiteRT 2.3.0",
     lstm="LiteRT 2.3.0",
     delegate="xnnpack_2026",
+    same_padding="saturates",
     square_root="estimated",
     int16_rescaling="float64",
+    sum_int16="rescaled",
 )
 TFLM = OperatorProfile(
     "TensorFlow Lite Micro",
@@ -82,6 +141,22 @@ TFLM = OperatorProfile(
     int16_without_bias="int64",
     product_scale="float64",
     int16_powers="general",
+    int32_activation="ignored",
+    image_mean="as_any",
+    sum_rescaling="multiplier",
+    sum_int16="rescaled",
+    float_lstm="in order",
+    quantize_int8="division",
+    quantize_int16="division",
+    requantize_int8="multiplier",
+    dequantize="product",
+    activation_quotient="float64",
+    relu6="clamped",
+    sigmoid_int8="gemmlowp",
+    sigmoid_int16="table",
+    softmax_int8="gemmlowp",
+    softmax_int16="float32",
+    log_softmax_int8="gemmlowp",
 )
 
 #: By the names of the harness's runtimes.

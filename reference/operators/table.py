@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from reference.operators import convolution, elementwise, fully_connected, pooling, reduction
+from reference.operators import (
+    activations,
+    comparison,
+    convolution,
+    elementwise,
+    fully_connected,
+    gather,
+    movement,
+    pooling,
+    reduction,
+    requantise,
+    sequence_lstm,
+    slicing,
+    softmax,
+)
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle
 from reference.operators.profiles import OperatorProfile
 
@@ -13,6 +27,14 @@ _TABLES: tuple[dict[str, Kernel], ...] = (
     elementwise.KERNELS,
     pooling.KERNELS,
     reduction.KERNELS,
+    requantise.KERNELS,
+    activations.KERNELS,
+    softmax.KERNELS,
+    movement.KERNELS,
+    slicing.KERNELS,
+    gather.KERNELS,
+    comparison.KERNELS,
+    sequence_lstm.KERNELS,
 )
 
 KERNELS: dict[str, Kernel] = {name: kernel for table in _TABLES for name, kernel in table.items()}
