@@ -33,7 +33,8 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Maker:
-    """Builds what a dictionary of drawn numbers describes. kind: int8, int16 or float32."""
+    """Builds what a dictionary of drawn numbers describes. kind: int8, int16, float32, or int32,
+    which is not quantised."""
 
     kind: str
     values: dict[str, Any]
@@ -54,8 +55,8 @@ class Maker:
         self, name: str, shape: tuple[int, ...], scale: float = 0.0, zero: int = 0
     ) -> Tensor:
         """An activation."""
-        if self.kind == "float32":
-            return Tensor(name, "float32", shape)
+        if self.kind in ("float32", "int32"):
+            return Tensor(name, self.kind, shape)
         return Tensor(name, self.kind, shape, (scale,), (zero,))
 
     def weights(self, name: str, shape: tuple[int, ...], axis: int, scales: list[float]) -> Tensor:
@@ -84,13 +85,13 @@ class Maker:
         axis = 0 if len(scales) > 1 else None
         return Tensor(name, dtype, (units,), tuple(scales), zeros, axis, codes)
 
-    def samples(self, shape: tuple[int, ...], outputs: int) -> Array:
+    def samples(self, shape: tuple[int, ...], outputs: int) -> NDArray[Any]:
         """Values of an input, so many that all outputs come to about VALUES."""
         count = max(2, min(MOST_SAMPLES, VALUES // max(outputs, int(np.prod(shape)), 1)))
         shape = (count, *shape)
         if self.kind == "float32":
             spread = 2.0 ** self.random.uniform(-4, 4)
-            return (spread * self.random.normal(0, 1, shape)).astype(np.float32)
+            return np.asarray(spread * self.random.normal(0, 1, shape), np.float32)
         info = np.iinfo(self.kind)
         if self["inputs"] == "extreme":
             drawn = self.random.choice([info.min, info.max], shape)
@@ -342,7 +343,7 @@ def _binary(name: str) -> Make:
             options["fused_activation_function"] = m["activation"]
         if name in ("ADD", "SUB"):
             options["pot_scale_int16"] = m["pot_scale"]
-        version = 2 if m.kind != "float32" else 1
+        version = 2 if m.kind == "int8" else 1
         if m.kind == "int16":
             version = {"ADD": 4, "SUB": 5, "MUL": 4}.get(name, 4)
         operator = Operator(name, version, (0, 1), (2,), options)
@@ -370,7 +371,7 @@ def _unary(name: str) -> Make:
         shape = tuple(m["shape"])
         x, y = m.tensor("x", shape, m.scale(), m.zero()), m.tensor("y", shape)
         samples = m.samples(shape, int(np.prod(shape)))
-        if m.kind != "float32":
+        if m.kind in ("int8", "int16"):
             x = m.tensor("x", shape, x.step, -128 if name == "RSQRT" else m.zero())
             y = m.tensor("y", shape, m.scale(-6, 2), m.zero())
         elif name in ("SQRT", "RSQRT"):
@@ -406,8 +407,8 @@ def _reduction(name: str) -> Make:
         written = [k - rank if m["negative_axes"] else k for k in axes]
         x, y = m.tensor("x", shape, scale, zero), m.tensor("y", result, out, out_zero)
         axis = Tensor("axes", "int32", (len(axes),), data=np.array(written, np.int32))
-        versions = {"float32": 1, "int8": 2, "int16": 3}
-        operator = Operator(name, versions[m.kind], (0, 1), (2,), {"keep_dims": kept})
+        version = {"float32": 1, "int8": 2, "int16": 2 if name == "SUM" else 3}[m.kind]
+        operator = Operator(name, version, (0, 1), (2,), {"keep_dims": kept})
         samples = m.samples(shape, int(np.prod(result)))
         return Graph((x, axis, y), (operator,), (0,), (2,)), (samples,)
 
@@ -417,7 +418,10 @@ def _reduction(name: str) -> Make:
 def reduction(kind: str, name: str) -> st.SearchStrategy[Drawn]:
     """MEAN, SUM, REDUCE_MAX, REDUCE_MIN over one or several axes."""
     fields: dict[str, st.SearchStrategy[Any]] = {
-        "shape": st.lists(st.integers(1, 12), min_size=1, max_size=4),
+        "shape": st.one_of(
+            st.lists(st.integers(1, 12), min_size=1, max_size=4),
+            st.tuples(st.just(1), st.integers(1, 5), st.integers(1, 5), st.integers(1, 40)),
+        ),
         "axes": st.lists(st.integers(0, 3), min_size=1, max_size=3),
         "image": st.booleans(),
         "keep_dims": st.booleans(),
