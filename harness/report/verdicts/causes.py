@@ -142,6 +142,8 @@ def _cause(name: str, covered: Sequence[Case], cases: Sequence[Case], known: set
             covers[case["suite"]].append(case["runtime"])
     consequences = [f for f in failing if kinds.of_rule(f["rule"]) != name and own]
     parts = [rest, *(_head(f["message"]) for f in consequences[:1]), figures(covered)]
+    if not own and not failing and (start := _start(covered)):
+        parts.insert(0, start)
     if leading["phase"] in _EARLY and own:
         parts.insert(0, _ended(leading))
     return Cause(
@@ -154,6 +156,12 @@ def _cause(name: str, covered: Sequence[Case], cases: Sequence[Case], known: set
         tuple(case["id"] for case in covered),
         str(leading.get("rerun", "")),
     )
+
+
+def _start(covered: Sequence[Case]) -> str:
+    """Where a divergence starts, in a few words."""
+    found = (case.get("first_divergence") or {} for case in covered)
+    return next((str(told["start"]) for told in found if told.get("start")), "")
 
 
 def _leading(name: str, covered: Sequence[Case]) -> Case:
