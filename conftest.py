@@ -4,8 +4,8 @@
 pytest_plugins = [
     f"harness.plugins.{name}"
     for name in (
-        *("project", "options", "session", "collection", "outcome_hooks", "report"),
-        *("laws", "structure", "resources", "kernels", "parallel", "benchmarks"),
+        *("project", "options", "session", "repairs", "collection", "outcome_hooks", "report"),
+        *("laws", "structure", "resources", "kernels", "arithmetic", "parallel", "benchmarks"),
         *("own_failures", "progress", "verdicts"),
     )
 ]

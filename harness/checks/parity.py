@@ -12,6 +12,10 @@ import numpy as np
 from fixtures.outcomes import Outcome, Phase, StepResult, first_line
 from fixtures.runtimes import RUNTIMES, Runtime
 from harness.checks import original_answers
+from harness.checks.arithmetic.alone import settled
+from harness.checks.arithmetic.cost import quantisation_cost
+from harness.checks.arithmetic.held import held as held_operators
+from harness.checks.arithmetic.wording import wrong_operator
 from harness.checks.conversion import structure_outcome
 from harness.checks.fitness import decisions_of, quantization_of_case, recipe_unfit
 from harness.comparison import accuracy, overrides
@@ -56,7 +60,8 @@ def measure_parity(case: Case, session: Session) -> Measured:
     held = partial(_held, case, session, artifacts, outputs, seconds)
     expected = artifacts.expected or tflite_answer(artifacts)
     if isinstance(expected, StepResult):
-        return held(Measured(expected, seconds=seconds))
+        alone = Measured(expected, seconds=seconds)
+        return held(settled(case, session, alone, outputs, None))
     known = len(expected.outputs) == len(outputs)
     saturated = saturated_shares(*how, expected.outputs) if known else []
     if expected.missing and case.runtime.name in artifacts.rest:
@@ -75,6 +80,7 @@ def measure_parity(case: Case, session: Session) -> Measured:
         measured = replace(measured, histogram=spread)
     measured = _swapped(artifacts, expected, measured)
     if known:
+        measured = settled(case, session, measured, outputs, expected.outputs, saturated)
         lsb = largest_in_steps(*how[:2], outputs, expected.outputs)
         measured = _in_steps(measured, lsb)
     measured = held(measured)
@@ -83,11 +89,25 @@ def measure_parity(case: Case, session: Session) -> Measured:
     locate = cache(partial(_first_divergence, case, session))
     second = partial(_second_opinion, case, session)
     answers_to = cache(partial(_answers_of, case.runtime, case, session))
+    kernel = partial(_wrong_operator, case, session)
     try:
-        told = explained(case, artifacts, measured, locate, second, answers_to)
+        told = explained(case, artifacts, measured, locate, second, answers_to, kernel)
     except Exception as error:
         told = _unexplained(case, measured, error)
-    return replace(told, locate=locate)
+    return replace(_with_cost(case, session, told), locate=locate)
+
+
+def _with_cost(case: Case, session: Session, measured: Measured) -> Measured:
+    """A user's divergence with what the rounding of each tensor costs."""
+    outcome = measured.result
+    diverged = (outcome.phase, outcome.outcome) == (Phase.COMPARE, Outcome.DIVERGED)
+    if case.subject.registered or not diverged:
+        return measured
+    found = quantisation_cost(case, session)
+    if found is None:
+        return measured
+    result = replace(outcome, message=f"{outcome.message}\n{found['text']}")
+    return replace(measured, result=result, quantisation_cost=found)
 
 
 def _held(
@@ -190,6 +210,13 @@ def _first_divergence(case: Case, session: Session) -> dict[str, Any] | None:
     if key not in known:
         known[key] = _searched(case, session)
     return known[key]
+
+
+def _wrong_operator(case: Case, session: Session) -> str:
+    """Which operator is not what its own arithmetic says on the case's runtime; empty for none."""
+    assert case.runtime is not None
+    found = held_operators(case, session, case.runtime)
+    return "" if isinstance(found, str) else wrong_operator(found)
 
 
 def _searched(case: Case, session: Session) -> dict[str, Any] | None:

@@ -16,6 +16,8 @@ Told = Mapping[str, Any]
 _EARLY = ("build", "convert")
 #: What a rule must say of a runtime for a failure in a phase to be its consequence.
 _REFUSES = ("load", "invoke")
+#: Suites that hold operators to their own arithmetic, whatever the file is.
+_OF_KERNELS = ("test_arithmetic", "test_operators")
 _MOST_WORDS = 400
 
 
@@ -87,6 +89,8 @@ def _direct(case: Case, known: set[str]) -> list[str]:
         return list(dict.fromkeys(_kind_of(finding, known) for finding in failing))
     if case.get("worse"):
         return ["baseline"]
+    if case["suite"] in _OF_KERNELS and case["phase"] == "compare":
+        return ["kernel"]
     blame = case.get("blame")
     if blame and blame.get("kind", "") not in kinds.WEAK and blame["leg"] != "recipe":
         return [kinds.of_blame(blame)]
