@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from tests.support.light import small_flatbuffer
 
 from harness.support.project import ROOT
-from tests.support.light import small_flatbuffer
 
 UV = [sys.executable, "-m", "uv"]
 TOP_LEVEL = {"lstm_conformance"}
