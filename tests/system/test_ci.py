@@ -207,7 +207,7 @@ def _hooked(repository: Path, published: tuple[Path, str], arguments: list[str])
     return subprocess.run(
         [sys.executable, "-m", "pre_commit", "run", "--verbose", "--color=never"],
         cwd=repository,
-        env=_environment(repository, PRE_COMMIT_HOME=str(repository.parent / "pre-commit")),
+        env=_environment(repository, PRE_COMMIT_HOME=str(folder.parent / "pre-commit")),
         capture_output=True,
         text=True,
         timeout=300,
@@ -222,7 +222,7 @@ def _readme_block(word: str) -> Any:
 
 
 def test_the_hook_gates_what_is_committed(repository: Path, published: tuple[Path, str]) -> None:
-    done = _hooked(repository, published, ["--tflite", "my.tflite"])
+    done = _hooked(repository, published, ["my.tflite"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"LSTM conformance\.+Passed", done.stdout)
     assert "0 failed, 0 untested" in " ".join(done.stdout.split())
@@ -230,15 +230,15 @@ def test_the_hook_gates_what_is_committed(repository: Path, published: tuple[Pat
     (repository / "notes.txt").write_text("nothing to do with models")
     _git(repository, "commit", "--quiet", "--message", "models")
     _git(repository, "add", "notes.txt")
-    again = _hooked_again(repository)
+    again = _hooked_again(repository, published)
     assert "no files to check" in again.stdout
 
 
-def _hooked_again(repository: Path) -> Any:
+def _hooked_again(repository: Path, published: tuple[Path, str]) -> Any:
     return subprocess.run(
         [sys.executable, "-m", "pre_commit", "run", "--color=never"],
         cwd=repository,
-        env=_environment(repository, PRE_COMMIT_HOME=str(repository.parent / "pre-commit")),
+        env=_environment(repository, PRE_COMMIT_HOME=str(published[0].parent / "pre-commit")),
         capture_output=True,
         text=True,
         timeout=300,
@@ -247,7 +247,7 @@ def _hooked_again(repository: Path) -> Any:
 
 def test_the_hook_stops_a_broken_model(repository: Path, published: tuple[Path, str]) -> None:
     (repository / "broken.tflite").write_bytes(b"no model")
-    done = _hooked(repository, published, ["--tflite", "broken.tflite"])
+    done = _hooked(repository, published, ["broken.tflite"])
     assert done.returncode == 1
     assert re.search(r"LSTM conformance\.+Failed", done.stdout)
     assert "not a TFLite flatbuffer" in done.stdout
@@ -273,16 +273,22 @@ def test_the_hook_looks_at_models_and_settings(name: str, runs: bool) -> None:
 
 
 def test_the_job_of_gitlab_runs_as_the_readme_has_it(repository: Path) -> None:
-    """With the harness checked out in the repository, as a submodule would be."""
+    """But for the installation, which tests/system/test_wheel.py carries out."""
     job = _readme_block("artifacts")["lstm-conformance"]
-    (repository / "lstm-conformance").symlink_to(ROOT, target_is_directory=True)
+    installing, *lines = job["script"]
+    assert installing == "pip install 'lstm-conformance[keras]'"
+    tools = repository.parent / "tools"
+    tools.mkdir()
+    command = tools / "lstm-conformance"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ROOT}/lstm_conformance" "$@"\n')
+    command.chmod(0o755)
     (repository / "my model.keras").rename(repository / "my.keras")
     script = repository.parent / "job.sh"
-    script.write_text("\n".join(job["script"]))
+    script.write_text("\n".join(lines))
     done = subprocess.run(
         ["bash", "-eo", "pipefail", script],
         cwd=repository,
-        env=_environment(repository),
+        env=_environment(repository, PATH=f"{tools}:{os.environ['PATH']}"),
         capture_output=True,
         text=True,
         timeout=300,
