@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.weights.audit import Ahead, Difference, of_dense, of_lstm
-from harness.weights.layer_alignment import Aligned, OperatorGraph, constant_of, matches
+from harness.weights.layer_alignment import Aligned
+from harness.weights.lstm_matching import matches
+from harness.weights.operator_graph import OperatorGraph, constant_of
 from harness.weights.state_dict import StateDict
 
 Array = NDArray[Any]

@@ -14,7 +14,7 @@ from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Case
 from harness.session.session import Session
 from harness.structure.findings import Finding, Level
-from harness.weights.layer_alignment import matches
+from harness.weights.lstm_matching import matches
 from harness.weights.twin.audit import audit
 from harness.weights.unreached import Limit, Reached, search
 from reference.network import UnsupportedLayer, evaluate
