@@ -4,7 +4,7 @@
 pytest_plugins = [
     f"harness.plugins.{name}"
     for name in (
-        *("project", "options", "session", "collection", "outcome_hooks", "report"),
+        *("project", "options", "session", "repairs", "collection", "outcome_hooks", "report"),
         *("laws", "structure", "resources", "kernels", "parallel", "benchmarks"),
         *("own_failures", "progress"),
     )

@@ -33,6 +33,15 @@ class Built:
     reading: dict[str, Any] | None = None
 
     @property
+    def notes(self) -> list[str]:
+        """How the model was read from its file, for the report; empty where Keras loaded it."""
+        if self.reading is None or not self.result.agreed:
+            return []
+        version = self.reading["keras"]
+        how = f"written by Keras {version}, rebuilt in Keras 2, and proven to compute the same"
+        return list(dict.fromkeys([*([how] if version else []), *self.reading["notes"]]))
+
+    @property
     def weight_bytes(self) -> int:
         return sum(array.nbytes for array in self.weights.values())
 

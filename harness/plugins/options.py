@@ -74,6 +74,8 @@ DECIDING = (
     Option("--expected", _PATH, "the original model's answers to --inputs with --tflite (.npz)"),
     Option("--state-dict", _PATH, "PyTorch weights of the --tflite (.safetensors, .npz)"),
     Option("--predictions", _PATH, "your code's answers to --inputs with --tflite (.npz, .npy)"),
+    Option("--repair", _SWITCH, "repair what does not fuse or has wrong scales; judge both"),
+    Option("--no-masked-steps", _SWITCH, "with --repair: no step of --inputs is masked"),
     Option("--converter-python", _PATH, "build, run and convert Keras models with this Python"),
     Option("--deadline", _SECONDS, "processor time after which an invoke hangs (0.3; yours 30)"),
     Option("--cxx", {"metavar": "COMMAND"}, "C++ compiler for C arrays ($CXX, g++, clang++, c++)"),
@@ -136,6 +138,7 @@ def pytest_configure(config: pytest.Config) -> None:
             boards=option.device,
         )
         _check_imports(option)
+        _check_repair(option)
         environments.converter(option.converter_python, option.converter_env)
         _check_samples(option)
         _check_state_dict(option)
@@ -157,6 +160,16 @@ def _check_imports(option: Any) -> None:
     if option.imports and not option.trusted:
         raise ValueError("--import runs the module's code: add --trusted if you trust it")
     user_modules.find(option.imports)
+
+
+def _check_repair(option: Any) -> None:
+    """Raises ValueError for a repair of nothing, or without the samples that it is held to."""
+    if option.repair and not (option.model or option.tflite):
+        raise ValueError("--repair is for your own model: add --model or --tflite")
+    if option.no_masked_steps and not (option.repair and option.inputs):
+        raise ValueError(
+            "--no-masked-steps says of --inputs that --repair may take masks out: add both"
+        )
 
 
 def _check_labels(labels: Path, inputs: Path) -> None:

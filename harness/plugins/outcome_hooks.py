@@ -17,7 +17,7 @@ from harness.pipeline.cases import Case, Judged, Measured, judge
 from harness.pipeline.suite import Verdict
 from harness.plugins.options import deciding
 from harness.plugins.project import BASELINE
-from harness.plugins.shared import INAPPLICABLE, PROPERTIES, RESULT, SELECTION, suite_of
+from harness.plugins.shared import INAPPLICABLE, NOTES, PROPERTIES, RESULT, SELECTION, suite_of
 from harness.report import baseline
 from harness.report.rerun import failure_text, rerun_command
 from harness.session.session import Session
@@ -31,11 +31,14 @@ _SHOWN = {
 }
 #: Summaries of converted files that this process has recorded, by key.
 _SUMMARIES = pytest.StashKey[dict[str, dict[str, Any]]]()
+#: Subjects whose notes this process has recorded.
+_NOTED = pytest.StashKey[set[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[PROPERTIES] = {}
     config.stash[_SUMMARIES] = {}
+    config.stash[_NOTED] = set()
     config.pluginmanager.register(_Collector(config.stash[PROPERTIES]))
 
 
@@ -99,6 +102,8 @@ def _details(request: pytest.FixtureRequest, judged: Judged) -> dict[str, Any]:
     """More for a case's entry: its converted file, and where a failed comparison starts."""
     case, measured = judged.case, judged.measured
     found: dict[str, Any] = {}
+    if not case.subject.registered:
+        _note(request, case)
     suite = suite_of(request.node)
     if suite is not None and suite.of_file and not (case.runtime and not case.runtime.native):
         found |= _file_of(request, case)
@@ -107,6 +112,17 @@ def _details(request: pytest.FixtureRequest, judged: Judged) -> dict[str, Any]:
         divergence = _located(judged)
         found |= {} if divergence is None else {"first_divergence": divergence}
     return found
+
+
+def _note(request: pytest.FixtureRequest, case: Case) -> None:
+    """What the user should know of how a model was read from its file, once for each."""
+    session: Session = request.getfixturevalue("session")
+    built, known = session.artifacts(case).built, request.config.stash[_NOTED]
+    if built is None or case.subject.name in known:
+        return
+    known.add(case.subject.name)
+    if notes := built.notes:
+        request.node.user_properties.append((NOTES, [case.subject.name, notes]))
 
 
 def _located(judged: Judged) -> dict[str, Any] | None:

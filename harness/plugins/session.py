@@ -17,6 +17,8 @@ from harness.session.session import Session
 from harness.workers import environments
 from harness.workers.answers import WorkerUnavailable
 
+#: A session that was opened before there were tests; the fixture hands it on, and closes it.
+OPENED = pytest.StashKey[Session]()
 #: Of the workers, once they have ended: seconds by kind of work, packages.
 SECONDS = pytest.StashKey[Any]()
 ENVIRONMENT = pytest.StashKey[Any]()
@@ -35,7 +37,7 @@ def session(request: pytest.FixtureRequest) -> Iterator[Session]:
     """Where cases are carried out. Under xdist each process has its own, and converts the
     subjects it is handed; alone, conversions run ahead of the tests."""
     config = request.config
-    found = Session(_settings(config))
+    found = config.stash.get(OPENED, None) or Session(settings_of(config))
     try:
         found.check(config.stash[SELECTION].runtimes)
     except WorkerUnavailable as error:
@@ -58,7 +60,7 @@ def session(request: pytest.FixtureRequest) -> Iterator[Session]:
         found.close()
 
 
-def _settings(config: pytest.Config) -> Settings:
+def settings_of(config: pytest.Config) -> Settings:
     option = config.option
     return Settings(
         option.seed,

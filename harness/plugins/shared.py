@@ -15,8 +15,9 @@ from harness.pipeline.suite import Suite, suite_in
 SELECTION = pytest.StashKey[Selection]()
 #: What tests recorded: by the name of the property, (node id, value) in the order of their end.
 PROPERTIES = pytest.StashKey[dict[str, list[tuple[str, Any]]]]()
-#: Properties: a case's entry in the report; why a law says nothing of a model.
-RESULT, INAPPLICABLE = "conformance", "inapplicable"
+#: Properties: a case's entry in the report; why a law says nothing of a model; how a subject's
+#: model was read from its file.
+RESULT, INAPPLICABLE, NOTES = "conformance", "inapplicable", "notes"
 
 
 def properties(config: pytest.Config, name: str) -> list[tuple[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from harness.device.macs import count_macs
 from harness.device.resources import Tools, Unfit, arena_bytes, model_of
 from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Case, Measured
+from harness.repair.invoke_time import Timers
 from harness.repair.rules.document import Document
 from harness.session.session import Session
 from harness.structure.fusion import verdicts
@@ -55,6 +56,10 @@ class Judged:
     flatbuffer_bytes: int | None = None
     arena: int | None = None
     macs: int | None = None
+    #: What it was judged by; None where nothing was converted.
+    artifacts: CaseArtifacts | None = None
+    #: Seconds of one invoke on this host, by runtime; measured with the other model's, in turns.
+    seconds: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def cases_of(subject: Subject, runtimes: Sequence[Runtime]) -> list[Case]:
@@ -84,7 +89,22 @@ def judge(session: Session, subject: Subject, runtimes: Sequence[Runtime]) -> Ju
         int(conversion.data.nbytes),
         _arena(session, cases, artifacts),
         count_macs(conversion.structure, conversion.data.tobytes()).total,
+        artifacts,
     )
+
+
+def timed(
+    session: Session, runtimes: Sequence[Runtime], before: Judged, after: Judged
+) -> tuple[Judged, Judged]:
+    """Both with the seconds of an invoke on each runtime that answers rightly, in turns."""
+    both, timers = (before, after), session.keep(Timers)
+    found: list[dict[str, float | None]] = [{}, {}]
+    for runtime in runtimes:
+        right = [one.outcomes[runtime.name].result.agreed for one in both]
+        models = [one.artifacts if ok else None for one, ok in zip(both, right, strict=True)]
+        for kept, seconds in zip(found, timers.seconds(runtime, models), strict=True):
+            kept[runtime.name] = seconds
+    return replace(before, seconds=found[0]), replace(after, seconds=found[1])
 
 
 def loops_of(artifacts: CaseArtifacts) -> int:

@@ -13,7 +13,6 @@ from fixtures.runtimes import Runtime
 from fixtures.subjects import Subject, users_models
 from harness.conversion.rewriting import keras_file
 from harness.pipeline.artifacts import CaseArtifacts
-from harness.pipeline.cases import Measured
 from harness.repair.model_proof import (
     Judged,
     cases_of,
@@ -27,10 +26,12 @@ from harness.repair.model_proof import (
     shortcomings,
     state_faults,
     state_taken,
+    timed,
 )
 from harness.repair.rules.document import Document
 from harness.repair.rules.table import refusals, rewritten, unfused
 from harness.repair.state_proof import not_carried
+from harness.repair.table import Row, columns, rows
 from harness.repair.unloadable import without_states_of_zeros
 from harness.session.session import Session
 from harness.workers.answers import Failure
@@ -48,6 +49,14 @@ class Repaired:
     lines: tuple[str, ...]
     before: Judged | None = None
     after: Judged | None = None
+    #: What was rewritten and what proves it, and what speaks against it.
+    told: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The table of before and after; empty where the proof did not come as far."""
+        return () if self.before is None or self.after is None else rows(self.before, self.after)
 
 
 def repair(
@@ -92,12 +101,16 @@ def repair(
         new.write_bytes(written)
         was = judge(session, subject, runtimes)
         now, faults = _proof(session, new, before, after, was, runtimes)
-    lines += [told, "", *_table(was, now)]
+        if not faults:
+            was, now = timed(session, runtimes, was, now)
+    table = columns([("float32", "before", "after"), *rows(was, now)])
+    lines += [told, "", *(f"  {line}" for line in table)]
     if faults:
         return _refused([*lines, ""], out, "not proven:", faults, was, now)
     out.write_bytes(written)
     lines += [f"{out}: written; gate it with pytest suites/ --model {out}"]
-    return Repaired(True, tuple(lines), was, now)
+    shown = (*map(str, after.rewritings), told)
+    return Repaired(True, tuple(lines), was, now, shown)
 
 
 def _read(
@@ -187,41 +200,4 @@ def _refused(
     after: Judged | None = None,
 ) -> Repaired:
     told = [f"{out} is not written, {why}", *(f"  {fault}" for fault in faults)]
-    return Repaired(False, (*lines, *told), before, after)
-
-
-def _table(before: Judged, after: Judged) -> list[str]:
-    """What the float32 conversion was and is."""
-    both = (before, after)
-    rows: list[tuple[str, ...]] = [
-        ("float32", "before", "after"),
-        ("fused LSTMs", *(_shown(f"{one.fused} of {one.layers}", one) for one in both)),
-        ("WHILE loops", *(_shown(str(one.loops), one) for one in both)),
-    ]
-    rows += [
-        (name, _outcome(before.outcomes[name]), _outcome(measured))
-        for name, measured in after.outcomes.items()
-    ]
-    for title, key in (
-        ("flatbuffer, bytes", "flatbuffer_bytes"),
-        ("arena (tflm), bytes", "arena"),
-        ("multiply-accumulates", "macs"),
-    ):
-        figures = [getattr(one, key) for one in both]
-        rows.append((title, *("–" if one is None else str(one) for one in figures)))
-    widths = [max(len(row[k]) for row in rows) for k in range(2)]
-    return [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows]
-
-
-def _shown(figure: str, judged: Judged) -> str:
-    """A figure of a conversion; a dash where there is none."""
-    return figure if judged.layers else "–"
-
-
-def _outcome(measured: Measured) -> str:
-    result = measured.result
-    if measured.budget_used is not None:
-        return f"{result.outcome.value} ({measured.budget_used:.2g} of its budget)"
-    if result.agreed:
-        return result.outcome.value
-    return f"{result.outcome.value} in {result.phase.value}"
+    return Repaired(False, (*lines, *told), before, after, faults=(why, *faults))

@@ -23,6 +23,7 @@ from harness.repair.scale_proof import (
     other_changes,
     worse,
 )
+from harness.repair.table import Row, columns
 from harness.session.session import Session
 from reference.lstm.integer_weights import IntegerLstm
 
@@ -37,6 +38,15 @@ class Told:
     changes: tuple[Change, ...] = ()
     before: File | None = None
     after: File | None = None
+    #: What speaks against the result.
+    faults: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Errors before and after: each LSTM's, and the whole file's against Keras."""
+        if self.before is None or self.after is None:
+            return ()
+        return (*_errors(self.before, self.after), *_of_whole(self.before, self.after))
 
 
 def repair(
@@ -78,7 +88,7 @@ def repair(
         lines += ["", *_figures(before, after)]
         if faults := [*other_changes(content, fixed, changes), *worse(before, after)]:
             told = [f"not proven, and {out} is not written:", *(f"  {fault}" for fault in faults)]
-            return Told(False, (*lines, "", *told), changes, before, after)
+            return Told(False, (*lines, "", *told), changes, before, after, tuple(faults))
     written = to_int16x8(fixed) if int16x8 else fixed
     out.write_bytes(written)
     how = " in its int16x8 form" if int16x8 else "" if changes else ", byte for byte"
@@ -89,22 +99,32 @@ def repair(
 def _figures(before: File, after: File) -> list[str]:
     """Each LSTM's error against the float64 value of its numbers, and the whole file's against
     Keras, on each runtime."""
-    was = {(error.number, error.runtime): error for error in before.operators}
     lines = ["root mean square error of each LSTM against the float64 value of its numbers:"]
-    for error in after.operators:
-        old = was.get((error.number, error.runtime))
-        shown = " → ".join(
-            "–" if one is None or one.error is None else f"{one.error:.3g}" for one in (old, error)
-        )
-        of = f"LSTM {error.number}  {error.runtime:<18}"
-        lines.append(f"  {of} {shown:<18} (outputs spread {error.spread:.3g})")
+    lines += [f"  {line}" for line in columns(_errors(before, after))]
     if after.whole:
-        lines += ["", "largest error against Keras, of its budget:"]
-        lines += [
-            f"  {name:<26} {_used(before.whole, name)} → {_used(after.whole, name)}"
-            for name in after.whole
-        ]
+        lines += ["", *(f"  {line}" for line in columns(_of_whole(before, after)))]
     return lines
+
+
+def _errors(before: File, after: File) -> list[Row]:
+    was = {(error.number, error.runtime): error for error in before.operators}
+    found = []
+    for error in after.operators:
+        old, new = (
+            "–" if one is None or one.error is None else f"{one.error:.3g}"
+            for one in (was.get((error.number, error.runtime)), error)
+        )
+        title = f"LSTM {error.number} {error.runtime}, rms (outputs spread {error.spread:.3g})"
+        found.append((title, old, new))
+    return found
+
+
+def _of_whole(before: File, after: File) -> list[Row]:
+    title = "error against Keras (of its budget)"
+    return [
+        (f"{name}, {title}", _used(before.whole, name), _used(after.whole, name))
+        for name in after.whole
+    ]
 
 
 def _used(whole: Mapping[str, Measured], name: str) -> str:

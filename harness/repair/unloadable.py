@@ -34,7 +34,7 @@ def without_states_of_zeros(path: Path) -> tuple[Document, bytes] | None:
         before = Document.of(model["config"], {})
         after = Document.of(model["config"], {})
         no_state_of_zeros(after)
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, RecursionError):
+    except (zipfile.BadZipFile, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None  # whatever is wrong with it, the way it failed to load says it
     if not after.rewritings:
         return None

@@ -18,6 +18,8 @@ def rerun_command(nodeid: str, case: Case, given: Mapping[str, Any], example: st
     the command has what decides this case. example: of a law, the one to examine.
     """
     words = ["pytest", nodeid]
+    if given.get("--repair"):
+        given = _as_given(given, case)
     for flag, value in given.items():
         if value is True:
             words.append(flag)
@@ -26,6 +28,22 @@ def rerun_command(nodeid: str, case: Case, given: Mapping[str, Any], example: st
             words += [flag, str(each)]
     words += ["--example", example] if example else []
     return printable(shlex.join(words))
+
+
+def _as_given(given: Mapping[str, Any], case: Case) -> dict[str, Any]:
+    """The options with the files of a case's subject for all files: what a repair made is there,
+    and is not made again."""
+    subject = case.subject
+    own = {key: value for key, value in given.items() if key not in ("--model", "--tflite")}
+    if subject.path is None or subject.path.resolve() in {
+        path.resolve() for flag in ("--model", "--tflite") for path in given.get(flag, [])
+    }:
+        return {**given}
+    del own["--repair"]
+    own.pop("--no-masked-steps", None)
+    files = {"--model": [subject.model_path] if subject.model_path else []}
+    files["--tflite"] = [subject.path] if subject.kind == "tflite" else []
+    return {flag: paths for flag, paths in files.items() if paths} | own
 
 
 def _deciding(flag: str, values: Sequence[Any], case: Case) -> list[Any]:

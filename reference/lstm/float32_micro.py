@@ -12,7 +12,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -90,7 +90,7 @@ def sigmoid(x: Float32) -> Float32:
     return np.where(x > SIGMOID_ONE_ABOVE, one, lower).astype(np.float32)
 
 
-@lru_cache(maxsize=2)
+@cache
 def c_library(name: str) -> Callable[[Float32], Float32]:
     """The C library's float function of that name (expf, tanhf), element by element."""
     function = getattr(ctypes.CDLL(ctypes.util.find_library("m")), name)

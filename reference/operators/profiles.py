@@ -21,12 +21,72 @@ class OperatorProfile:
     lstm: str
     rounding: Literal["double", "single"] = "double"
 
+    # Rescaling, activations and softmax: requantise.py, activations.py, softmax.py --------------
+    #: From float32 to int8 (uint8) and to int16: a division, ties away from zero; a product with
+    #: the reciprocal, ties to even; or that in whole blocks of 8, and the rest divided in float64.
+    quantize_int8: Literal["division", "reciprocal", "blocks"] = "blocks"
+    quantize_int16: Literal["division", "blocks"] = "blocks"
+    #: int8 to int8: gemmlowp's multiplier; that in whole blocks of 16 with ties up; or XNNPACK's
+    #: 8.8 factor where it takes the scales, and blocks elsewhere.
+    requantize_int8: Literal["multiplier", "blocks", "xnnpack"] = "blocks"
+    #: (q - zero point) * scale, or q * scale - zero point * scale in whole blocks of 8.
+    dequantize: Literal["product", "blocks"] = "blocks"
+    #: The precision of an activation's quotient of scales before it becomes a multiplier.
+    activation_quotient: Literal["float32", "float64"] = "float32"
+    #: RELU6 of integers: between two scales, or a clamp that leaves scales aside.
+    relu6: Literal["rescaled", "clamped"] = "rescaled"
+    #: LEAKY_RELU of int8: gemmlowp's multipliers, or XNNPACK's 8.8 factors where it takes them.
+    leaky_relu_int8: Literal["multiplier", "xnnpack"] = "multiplier"
+    #: LOGISTIC, TANH and ELU of int8: a table rounded away from zero, XNNPACK's table rounded to
+    #: even, or (not ELU) gemmlowp's 32-bit fixed point.
+    sigmoid_int8: Literal["table", "xnnpack", "gemmlowp"] = "table"
+    #: LOGISTIC and TANH of int16 at scales of a power of two: gemmlowp's, or the table of sigmoid.
+    sigmoid_int16: Literal["gemmlowp", "table"] = "gemmlowp"
+    #: SOFTMAX of int8: a float32 table of exp, or gemmlowp's 32-bit fixed point.
+    softmax_int8: Literal["table", "gemmlowp"] = "table"
+    #: The precision that the two tables of SOFTMAX of int16 are filled in.
+    softmax_int16: Literal["float32", "float64"] = "float64"
+    #: LOG_SOFTMAX of int8: a float32 table of exp, or gemmlowp's 32-bit fixed point.
+    log_softmax_int8: Literal["table", "gemmlowp"] = "table"
+
 
 TFLITE_BUILTIN = OperatorProfile("TFLite 2.15.1, built-in kernels", "TFLite 2.15.1")
-TFLITE_REFERENCE = replace(TFLITE_BUILTIN, name="TFLite 2.15.1, reference kernels")
-TFLITE_DEFAULT = replace(TFLITE_BUILTIN, name="TFLite 2.15.1 with XNNPACK")
+TFLITE_REFERENCE = replace(
+    TFLITE_BUILTIN,
+    name="TFLite 2.15.1, reference kernels",
+    quantize_int8="division",
+    quantize_int16="division",
+    requantize_int8="multiplier",
+    dequantize="product",
+    sigmoid_int16="table",
+    softmax_int8="gemmlowp",
+    log_softmax_int8="gemmlowp",
+)
+TFLITE_DEFAULT = replace(
+    TFLITE_BUILTIN,
+    name="TFLite 2.15.1 with XNNPACK",
+    quantize_int8="reciprocal",
+    requantize_int8="xnnpack",
+    dequantize="product",
+    leaky_relu_int8="xnnpack",
+    sigmoid_int8="xnnpack",
+)
 LITERT = replace(TFLITE_DEFAULT, name="LiteRT 2.3.0", lstm="LiteRT 2.3.0")
-TFLM = OperatorProfile("TensorFlow Lite Micro", "TensorFlow Lite Micro")
+TFLM = OperatorProfile(
+    "TensorFlow Lite Micro",
+    "TensorFlow Lite Micro",
+    quantize_int8="division",
+    quantize_int16="division",
+    requantize_int8="multiplier",
+    dequantize="product",
+    activation_quotient="float64",
+    relu6="clamped",
+    sigmoid_int8="gemmlowp",
+    sigmoid_int16="table",
+    softmax_int8="gemmlowp",
+    softmax_int16="float32",
+    log_softmax_int8="gemmlowp",
+)
 
 #: By the names of the harness's runtimes.
 PROFILES = {

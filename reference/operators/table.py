@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from reference.operators import (
+    activations,
+    comparison,
+    gather,
+    movement,
+    requantise,
+    slicing,
+    softmax,
+)
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle
 from reference.operators.profiles import OperatorProfile
 
 #: Each module of this package that computes operators has a table KERNELS of its own.
-_TABLES: tuple[dict[str, Kernel], ...] = ()
+_TABLES: tuple[dict[str, Kernel], ...] = (
+    requantise.KERNELS,
+    activations.KERNELS,
+    softmax.KERNELS,
+    movement.KERNELS,
+    slicing.KERNELS,
+    gather.KERNELS,
+    comparison.KERNELS,
+)
 
 KERNELS: dict[str, Kernel] = {name: kernel for table in _TABLES for name, kernel in table.items()}
 

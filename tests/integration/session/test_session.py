@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fixtures.outcomes import Outcome, Phase
@@ -14,12 +16,14 @@ from fixtures.runtimes import RUNTIMES, Runtime
 from fixtures.subjects import Subject
 from harness.checks.conversion import measure_conversion
 from harness.checks.parity import measure_parity
+from harness.conversion.converter import Converter
 from harness.execution import interpreters
 from harness.execution.interpreters import Workers
 from harness.pipeline.cases import Case
 from harness.pipeline.settings import Settings
 from harness.session import session as session_module
 from harness.session.session import Session
+from harness.workers.answers import Failure
 from harness.workers.client import Worker
 from harness.workers.server_handle import Server
 from tests.support.drill_worker import DRILL
@@ -95,3 +99,31 @@ def test_the_time_is_accounted_for(session: Session, models: Path) -> None:
         session.seconds["idle"] >= session.seconds["convert"]
     )  # the test waited for its conversion
     assert 0 < session.seconds["processor convert"] <= 2 * session.seconds["convert"]
+
+
+def test_files_of_one_name_in_two_folders_are_two_models(
+    session: Session, models: Path, tmp_path: Path
+) -> None:
+    """Whoever asks for them one after the other by that name gets each one's own answers."""
+    converter = Converter(session.keras, session.light, session.store, session.account)
+    subjects = []
+    for folder, name in (("a", "small.h5"), ("b", "unknown.keras")):
+        path = tmp_path / folder / "model.keras"
+        path.parent.mkdir()
+        shutil.copyfile(models / name, path.with_suffix(Path(name).suffix))
+        found = Subject("model.keras", "keras", path=path.with_suffix(Path(name).suffix))
+        subjects.append(found)
+    try:
+        answers = []
+        for subject in (*subjects, *subjects):
+            built = converter.build(subject)
+            assert built.result.agreed, built.result
+            stimulus = {e["name"]: np.ones((1, 1, *e["shape"][1:]), "f4") for e in built.inputs}
+            run = converter.answers(subject, stimulus, layers=False)
+            assert not isinstance(run, Failure), run
+            answers.append(run.arrays["output/0"].tobytes())
+    finally:
+        converter.close()
+    assert answers[0] == answers[2]
+    assert answers[1] == answers[3]
+    assert answers[0] != answers[1]

@@ -52,7 +52,11 @@ def test_an_option_that_was_given_is_in_the_command(option: Option) -> None:
         value, words = True, words[:3]
     elif option.how.get("action") == "append":
         value = [value]
-    given = deciding(SimpleNamespace(**{**PLAIN, option.name: value}))
+    options = {**PLAIN, option.name: value}
+    if option.name == "repair":  # of a model that was given; what a repair made is not made again
+        options["model"] = [SUBJECT.path]
+        words[2:2] = ["--model", str(SUBJECT.path)]
+    given = deciding(SimpleNamespace(**options))
     assert shlex.split(rerun_command("a b::c[d]", CASE, given)) == words
 
 

@@ -48,10 +48,32 @@ def measure(
     return scenarios.timed(driver, request)
 
 
+def compare(
+    model: Any, state: Dict[Any, Any], request: Request, arrays: Arrays
+) -> Tuple[Request, Arrays]:
+    """Time one invoke of each array `tflite/M` on inputs `M/input/K`, in turns.
+
+    models: of each the rest of what `Model` reads of a request.
+    """
+    works = []
+    for index, told in enumerate(request["models"]):
+        own = {n[len(f"{index}/") :]: v for n, v in arrays.items() if n.startswith(f"{index}/")}
+        driver = Driver(model, arrays[f"tflite/{index}"].tobytes(), told, own)
+        works.append((driver.invoke, partial(_ready, driver)))
+    confirmed, seconds = paired_timing.alternated(works, request["most_seconds"])
+    return {"confirmed": confirmed, "seconds": seconds}, {}
+
+
+def _ready(driver: Driver) -> None:
+    driver.reset()
+    driver.set()
+
+
 def machine(state: Dict[Any, Any], request: Request, arrays: Arrays) -> Tuple[Request, Arrays]:
     """The peaks of one core."""
     return {"machine": paired_timing.machine()}, {}
 
 
 def operations(model: Any) -> Dict[str, Operation]:
-    return {"measure": partial(measure, model), "machine": machine}
+    measured = {"measure": partial(measure, model), "compare": partial(compare, model)}
+    return {**measured, "machine": machine}

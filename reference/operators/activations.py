@@ -1,0 +1,359 @@
+"""Compute activation operators as each runtime does: RELU and its kin, LOGISTIC, TANH, and others.
+
+Sources (2.15.1): kernels/activations.cc, elu.cc, exp.cc and gelu.cc over internal/reference and
+internal/optimized; micro/kernels of the same names for TensorFlow Lite Micro; XNNPACK's
+unary-elementwise-nc.c and vlrelu. int8 functions are tables of 256 values, made once for each pair
+of scales. Clamped and multiplied floats are due to the bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reference.arithmetic import fixed_functions
+from reference.arithmetic.activations import (
+    gemmlowp_logistic,
+    gemmlowp_tanh,
+    table_logistic,
+    table_tanh,
+    tabulated,
+)
+from reference.arithmetic.affine import limits
+from reference.arithmetic.fixed_point import (
+    Multiplier,
+    multiply_double_rounding,
+    quantised_multiplier,
+    rounding_right_shift,
+    wrap_int32,
+)
+from reference.lstm.float32_micro import c_library
+from reference.operators import float_functions
+from reference.operators.description import Tensor
+from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
+from reference.operators.lookup import all_int8, look_up_int8, table_of_int8, table_of_xnnpack
+from reference.operators.profiles import OperatorProfile
+from reference.operators.rescale import (
+    multiplier,
+    multiply,
+    multiply_xnnpack,
+    quotient,
+    saturated,
+    xnnpack_factor,
+)
+
+Array = NDArray[Any]
+Int64 = NDArray[np.int64]
+
+#: Integer bits of the arguments of LOGISTIC and TANH, of int8 and of int16.
+_INT8_BITS = 4
+_INT16_BITS = 3
+
+
+def bounded(found: float_functions.Bounded) -> Answer:
+    """A computed float with its bound."""
+    value, allowed = found
+    return Answer((value,), (allowed,))
+
+
+# RELU and its kin -----------------------------------------------------------------------------
+
+
+def _relu(low: float, high: float) -> Kernel:
+    def kernel(call: Call, profile: OperatorProfile) -> Answer:
+        x, source, target = call.value(0), call.tensor(0), call.outputs[0]
+        if x.dtype == np.float32:
+            return exact(_clamped(x, low, high))
+        if not call.integer:
+            raise NoOracle(f"{call.name} of {source.dtype}")
+        if high == 6 and profile.relu6 == "clamped":
+            return exact(np.clip(x, source.zero, _steps_of_six(source)).astype(x.dtype))
+        by = multiplier(source.step, target.step, profile.activation_quotient)
+        moved = multiply(x.astype(np.int64) - source.zero, by, profile.rounding) + target.zero
+        least, most = limits(target.dtype)
+        bounds = [
+            target.zero + int(_rounded(np.float32(end) / np.float32(target.step)))
+            for end in (low, high)
+            if math.isfinite(end)
+        ]
+        moved = np.maximum(wrap_int32(moved), max(least, bounds[0]))
+        return exact(np.minimum(moved, min(most, *bounds[1:], most)).astype(target.dtype))
+
+    return kernel
+
+
+def _clamped(x: Array, low: float, high: float) -> Array:
+    """As C compares: NaN stays."""
+    clamped = np.where(x > high, np.float32(high), x)
+    return np.asarray(np.where(clamped < low, np.float32(low), clamped), np.float32)
+
+
+def _steps_of_six(tensor: Tensor) -> int:
+    """FloatToQuantizedType (micro/micro_utils.h): 6 in a tensor's steps."""
+    real = np.float32(6) / np.float32(tensor.step) + np.float32(tensor.zero)
+    return int(np.clip(_rounded(real), *limits(tensor.dtype)))
+
+
+def _rounded(x: Any) -> float:
+    """C's round, half away from zero."""
+    whole = math.trunc(float(x))
+    return whole + math.copysign(1, x) if abs(float(x) - whole) >= 0.5 else whole
+
+
+def leaky_relu(call: Call, profile: OperatorProfile) -> Answer:
+    """LEAKY_RELU: x above zero, alpha x elsewhere."""
+    x, source, target = call.value(0), call.tensor(0), call.outputs[0]
+    alpha = float(np.float32(call.options["alpha"]))
+    if x.dtype == np.float32:
+        return exact(np.where(x > 0, x, x * np.float32(alpha)))
+    if not call.integer:
+        raise NoOracle(f"LEAKY_RELU of {source.dtype}")
+    moved = x.astype(np.int64) - source.zero
+    if x.dtype == np.int8 and profile.leaky_relu_int8 == "xnnpack":
+        rescaled = _leaky_xnnpack(moved, source.step, target.step, alpha)
+        if rescaled is not None:
+            return exact(saturated(rescaled + target.zero, target.dtype))
+    precision = profile.activation_quotient
+    above = multiplier(source.step, target.step, precision)
+    slope = quotient(source.step, target.step, "float64") * alpha
+    if precision == "float32":
+        product = np.float32(source.step) * np.float32(alpha)
+        slope = quotient(float(product), target.step, "float32")
+    below = quantised_multiplier(abs(slope))
+    negative = multiply(moved, below, profile.rounding) * (-1 if slope < 0 else 1)
+    rescaled = np.where(moved >= 0, multiply(moved, above, profile.rounding), negative)
+    return exact(saturated(wrap_int32(rescaled + target.zero), target.dtype))
+
+
+def _leaky_xnnpack(x: Int64, input_scale: float, output_scale: float, alpha: float) -> Int64 | None:
+    """None where XNNPACK does not take the scales (xnn_create_leaky_relu_nc_qs8)."""
+    ratio = quotient(input_scale, output_scale, "float32")
+    slope = float(np.float32(ratio) * np.float32(alpha))
+    if not (2.0**-8 <= ratio <= 2.0**7 and -(2.0**7) < slope <= 2.0**7 and abs(slope) >= 2.0**-8):
+        return None
+    factors = np.where(x >= 0, xnnpack_factor(ratio), xnnpack_factor(slope))
+    return multiply_xnnpack(x, factors)
+
+
+def prelu(call: Call, profile: OperatorProfile) -> Answer:
+    """PRELU: alpha is a tensor, broadcast."""
+    x, alpha = call.value(0), call.value(1)
+    source, slope, target = call.tensor(0), call.tensor(1), call.outputs[0]
+    if x.dtype == np.float32:
+        return exact(np.where(x >= 0, x, x * alpha))
+    if not call.integer:
+        raise NoOracle(f"PRELU of {source.dtype}")
+    precision = profile.activation_quotient
+    above = multiplier(source.step, target.step, precision)
+    if precision == "float32":
+        product = float(np.float32(source.step) * np.float32(slope.step))
+    else:
+        product = source.step * slope.step
+    below = multiplier(product, target.step, precision)
+    moved = x.astype(np.int64) - source.zero
+    negative = moved * (alpha.astype(np.int64) - slope.zero)
+    rescaled = np.where(
+        moved >= 0,
+        multiply(np.broadcast_to(moved, negative.shape), above, profile.rounding),
+        multiply(negative, below, profile.rounding),
+    )
+    return exact(saturated(wrap_int32(rescaled + target.zero), target.dtype))
+
+
+def hard_swish(call: Call, profile: OperatorProfile) -> Answer:
+    """HARD_SWISH: x relu6(x + 3) / 6; integers in 16-bit fixed point (reference/hard_swish.h)."""
+    x, source, target = call.value(0), call.tensor(0), call.outputs[0]
+    if x.dtype == np.float32:
+        return bounded(float_functions.hard_swish(x))
+    if x.dtype != np.int8 or not call.integer:
+        raise NoOracle(f"HARD_SWISH of {source.dtype}")
+    table = _hard_swish_table(source.step, source.zero, target.step, target.zero)
+    return exact(look_up_int8(table, x))
+
+
+@lru_cache(maxsize=256)
+def _hard_swish_table(
+    input_scale: float, input_zero: int, output_scale: float, output_zero: int
+) -> Array:
+    fine = np.float32(1 / 128) * np.float32(input_scale)
+    output, output_shift = _int16_multiplier(float(fine / np.float32(output_scale)))
+    relu, relu_shift = _int16_multiplier(float(fine / np.float32(np.float32(3) / 32768)))
+    if output_shift > 0:
+        raise NoOracle("HARD_SWISH whose output is finer than the kernel takes")
+    x = (all_int8() - input_zero) << 7
+    on_output = _high_product(x, output)
+    gate = x
+    if relu_shift > 0:
+        gate = _int16(gate << (relu_shift - 1))
+    gate = _high_product(gate, relu)
+    if relu_shift > 0:
+        gate = _int16(gate << 1)
+    elif relu_shift < 0:
+        gate = rounding_right_shift(gate, -relu_shift)
+    gate = (gate + (1 << 15)) >> 1
+    product = gate * on_output
+    high = np.sign(product) * (np.abs(product) >> 15)
+    codes = rounding_right_shift(high, -output_shift) + output_zero
+    return saturated(codes, "int8")
+
+
+def _int16_multiplier(real: float) -> tuple[int, int]:
+    by = quantised_multiplier(real)
+    return min((int(by.mantissa) + (1 << 15)) >> 16, 2**15 - 1), int(by.shift)
+
+
+def _high_product(x: Int64, by: int) -> Int64:
+    """gemmlowp's 16-bit product, which divides towards zero after it adds its half."""
+    product = x * by
+    nudged = product + np.where(product >= 0, 1 << 14, 1 - (1 << 14))
+    return np.asarray(np.sign(nudged) * (np.abs(nudged) >> 15), np.int64)
+
+
+def _int16(x: Int64) -> Int64:
+    return np.clip(x, *limits("int16"))
+
+
+# Functions of one variable --------------------------------------------------------------------
+
+
+def _sigmoid32(x: Array) -> Array:
+    one = np.float32(1)
+    with np.errstate(over="ignore"):
+        return np.asarray(one / (one + c_library("expf")(-x)), np.float32)
+
+
+def _sigmoid32_xnnpack(x: Array) -> Array:
+    one, decay = np.float32(1), c_library("expf")(-np.abs(x))
+    return np.where(x >= 0, one / (one + decay), one - one / (one + decay)).astype(np.float32)
+
+
+def _elu32(x: Array) -> Array:
+    return np.where(x < 0, c_library("expf")(np.minimum(x, 0)) - np.float32(1), x)
+
+
+def _elu32_xnnpack(x: Array) -> Array:
+    return np.where(x < 0, c_library("expm1f")(np.minimum(x, 0)), x)
+
+
+_FUNCTIONS: dict[str, Callable[[Array], Array]] = {
+    "LOGISTIC": _sigmoid32,
+    "TANH": lambda x: c_library("tanhf")(x),
+    "ELU": _elu32,
+    "EXP": lambda x: c_library("expf")(x),
+}
+_XNNPACK_FUNCTIONS = {
+    "LOGISTIC": _sigmoid32_xnnpack,
+    "TANH": _FUNCTIONS["TANH"],
+    "ELU": _elu32_xnnpack,
+}
+_REAL = {
+    "LOGISTIC": float_functions.logistic,
+    "TANH": float_functions.tanh,
+    "ELU": float_functions.elu,
+    "EXP": float_functions.exp,
+}
+
+
+def function(call: Call, profile: OperatorProfile) -> Answer:
+    """LOGISTIC, TANH, ELU and EXP."""
+    x, source, target = call.value(0), call.tensor(0), call.outputs[0]
+    if x.dtype == np.float32:
+        return bounded(_REAL[call.name](x))
+    if not call.integer:
+        raise NoOracle(f"{call.name} of {source.dtype}")
+    if x.dtype == np.int8:
+        form = profile.sigmoid_int8
+        if call.name == "EXP" or (call.name == "ELU" and form == "gemmlowp"):
+            form = "table"
+        table = _int8_table(call.name, form, source.step, source.zero, target.step, target.zero)
+        return exact(look_up_int8(table, x))
+    if x.dtype == np.int16 and call.name in ("LOGISTIC", "TANH"):
+        return exact(_int16_function(call.name, x, source.step, profile))
+    raise NoOracle(f"{call.name} of {source.dtype}")
+
+
+@lru_cache(maxsize=256)
+def _int8_table(
+    name: str,
+    form: str,
+    input_scale: float,
+    input_zero: int,
+    output_scale: float,
+    output_zero: int,
+) -> Array:
+    scales = (input_scale, input_zero, output_scale, output_zero)
+    if form == "xnnpack":
+        return table_of_xnnpack(_XNNPACK_FUNCTIONS[name], *scales)
+    if form == "table":
+        return table_of_int8(_FUNCTIONS[name], *scales)
+    return _gemmlowp_table(name, input_scale, input_zero)
+
+
+def _gemmlowp_table(name: str, scale: float, zero: int) -> Array:
+    """reference/integer_ops/logistic.h and tanh.h: Q4.27 arguments within a radius."""
+    fraction, shift = math.frexp(scale * 2.0 ** (31 - _INT8_BITS))
+    by = Multiplier(math.floor(fraction * 2**31 + 0.5), shift)
+    if by.mantissa == 2**31:  # the kernel stores it in 32 bits
+        by = Multiplier(-(2**31), shift)
+    radius = math.floor(((1 << _INT8_BITS) - 1) * 2.0 ** (31 - _INT8_BITS) / 2.0**shift)
+    x = all_int8() - zero
+    inside = np.abs(x) < radius
+    argument = multiply_double_rounding(np.where(inside, x, 0), by)
+    if name == "LOGISTIC":
+        value = rounding_right_shift(fixed_functions.logistic(argument, _INT8_BITS), 23) - 128
+    else:
+        value = rounding_right_shift(fixed_functions.tanh(argument, _INT8_BITS), 24)
+    return saturated(np.where(inside, value, np.where(x < 0, -128, 127)), "int8")
+
+
+def _int16_function(name: str, x: Array, scale: float, profile: OperatorProfile) -> Array:
+    """reference/integer_ops, or gemmlowp's where the scale is 2**-12 (TANH: or twice that)."""
+    power = _nearest_power_of_two(scale)
+    left = None if power is None else 15 - _INT16_BITS + power
+    if left is not None and (left == 0 or (name == "TANH" and left == 1)):
+        if profile.sigmoid_int16 == "table":
+            by, right = 3 << left, 0
+        else:
+            doubled = np.clip(x.astype(np.int64) << left, *limits("int16")).astype(np.int16)
+            form = gemmlowp_logistic if name == "LOGISTIC" else gemmlowp_tanh
+            return tabulated(form, _INT16_BITS)[doubled].astype(np.int16)
+    else:
+        by, right = _table_argument(scale)
+    function = table_logistic if name == "LOGISTIC" else table_tanh
+    return tabulated(function, by, right)[x].astype(np.int16)
+
+
+def _nearest_power_of_two(scale: float) -> int | None:
+    """log2 of a scale within a thousandth of an integer (CheckedLog2), or None."""
+    log2 = np.float32(np.float32(math.log(scale)) * np.float32(1 / np.float32(math.log(2))))
+    nearest = _rounded(log2)
+    return int(nearest) if abs(float(log2) - nearest) < 1e-3 else None
+
+
+def _table_argument(scale: float) -> tuple[int, int]:
+    """Multiplier and right shift that bring a scale to a third of 2**-12."""
+    real, shift = scale * 4096.0 * 3.0, 0
+    while real <= 32767.0 / 2.0 and shift <= 30:
+        shift, real = shift + 1, real * 2.0
+    if real > 32767:
+        raise NoOracle("an int16 argument whose scale overflows the kernel's product")
+    return int(real), shift
+
+
+KERNELS: dict[str, Kernel] = {
+    "RELU": _relu(0.0, math.inf),
+    "RELU6": _relu(0.0, 6.0),
+    "RELU_N1_TO_1": _relu(-1.0, 1.0),
+    "LEAKY_RELU": leaky_relu,
+    "PRELU": prelu,
+    "HARD_SWISH": hard_swish,
+    "LOGISTIC": function,
+    "TANH": function,
+    "ELU": function,
+    "EXP": function,
+}

@@ -1,0 +1,83 @@
+"""Compare, combine truth values, and choose between two tensors.
+
+Sources (2.15.1): kernels/comparisons.cc over internal/reference/comparisons.h, logical.cc,
+select.cc; micro/kernels of the same names. int8 operands are brought to a common scale: each
+less its zero point, shifted left by 8, times its scale as a multiplier. Other types are compared as
+they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reference.arithmetic.fixed_point import quantised_multiplier
+from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
+from reference.operators.profiles import OperatorProfile
+from reference.operators.rescale import multiply
+from reference.operators.shapes import moved
+
+Array = NDArray[Any]
+
+_LEFT_SHIFT = 8
+
+
+def _compare(relation: Callable[[Array, Array], Array]) -> Kernel:
+    def kernel(call: Call, profile: OperatorProfile) -> Answer:
+        a, b = call.value(0), call.value(1)
+        if a.dtype in (np.int8, np.uint8) and call.integer:
+            a, b = (_common(call, k, profile) for k in (0, 1))
+        elif a.dtype == np.int16 and call.integer:
+            raise NoOracle(f"{call.name} of int16")
+        return exact(np.asarray(relation(a, b), np.bool_))
+
+    return kernel
+
+
+def _common(call: Call, position: int, profile: OperatorProfile) -> Array:
+    tensor = call.tensor(position)
+    by = quantised_multiplier(tensor.step)
+    wide = (call.value(position).astype(np.int64) - tensor.zero) << _LEFT_SHIFT
+    return multiply(wide, by, profile.rounding)
+
+
+def _logical(function: Callable[[Array, Array], Array]) -> Kernel:
+    def kernel(call: Call, profile: OperatorProfile) -> Answer:
+        return exact(np.asarray(function(call.value(0), call.value(1)), np.bool_))
+
+    return kernel
+
+
+def logical_not(call: Call, profile: OperatorProfile) -> Answer:
+    return exact(np.logical_not(call.value(0)))
+
+
+def select(call: Call, profile: OperatorProfile) -> Answer:
+    """SELECT: a condition of one axis chooses whole rows."""
+    condition, yes, no = (call.value(k) for k in range(3))
+    if condition.ndim == 1 and yes.ndim > 1:
+        condition = condition.reshape(-1, *(1,) * (yes.ndim - 1))
+    return moved(call, np.where(condition, yes, no))
+
+
+def select_v2(call: Call, profile: OperatorProfile) -> Answer:
+    """SELECT_V2: all three are broadcast."""
+    return moved(call, np.where(call.value(0), call.value(1), call.value(2)))
+
+
+KERNELS: dict[str, Kernel] = {
+    "LESS": _compare(np.less),
+    "LESS_EQUAL": _compare(np.less_equal),
+    "GREATER": _compare(np.greater),
+    "GREATER_EQUAL": _compare(np.greater_equal),
+    "EQUAL": _compare(np.equal),
+    "NOT_EQUAL": _compare(np.not_equal),
+    "LOGICAL_AND": _logical(np.logical_and),
+    "LOGICAL_OR": _logical(np.logical_or),
+    "LOGICAL_NOT": logical_not,
+    "SELECT": select,
+    "SELECT_V2": select_v2,
+}
