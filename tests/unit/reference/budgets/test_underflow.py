@@ -1,4 +1,4 @@
-"""What is smaller than the smallest normal float32 may be kept or flushed to zero."""
+"""Budgets allow for values below the smallest normal float32, which may be flushed to zero."""
 
 from __future__ import annotations
 
