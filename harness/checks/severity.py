@@ -80,6 +80,7 @@ CONSEQUENCES: Mapping[str, Consequence] = {
             "fixed-scale",
             "same-scale",
             "calibrated-range",
+            "bias-saturated",
             "tflm-operator",
             "tflm-hybrid",
             "tflm-hybrid-lstm",
