@@ -12,6 +12,7 @@ from harness.checks.calibration import measured_share
 from harness.checks.conversion import measure_conversion
 from harness.checks.findings_verdict import Checked, ended, failing_of, weighed
 from harness.checks.model_values import cell_ranges, samples_in_order
+from harness.checks.own_conversion import scale_findings
 from harness.checks.scale_share import measured_scale_share
 from harness.comparison import budgets
 from harness.flatbuffer.scale_repair import consistent
@@ -110,6 +111,7 @@ def _findings(
     if not case.subject.registered:
         findings += _outputs(artifacts, structure)
     findings += _calibrated(case, artifacts, session.store)
+    findings += scale_findings(artifacts)
     if artifacts.built is not None:
         integers = [lstm for lstm in fused_lstms(structure) if lstm.integer]
         matched = matches(content, artifacts.built.weights)

@@ -32,6 +32,7 @@ CONSEQUENCES: Mapping[str, Consequence] = {
         (
             "not-the-model",
             "not-the-state-dict",
+            "output-names",
             "not-quantised",
             "float-island",
             "initial-state-dropped",
@@ -67,6 +68,8 @@ CONSEQUENCES: Mapping[str, Consequence] = {
             "lstm-int16",
             "lstm-unsupported",
             "cell-clip",
+            "another-graph",
+            "requantised",
             "state-shared",
             "unrolled-cell",
             "scale-degenerate",
@@ -89,6 +92,7 @@ CONSEQUENCES: Mapping[str, Consequence] = {
     ),
     "too-narrow": "calibration",
     "too-wide": "calibration",
+    "not-the-calibration": "calibration",
 }
 
 

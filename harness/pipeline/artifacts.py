@@ -19,6 +19,7 @@ from harness.flatbuffer.structure import Structure, quantization_of
 from harness.flatbuffer.tensor_codec import from_runtime
 from harness.operators.agreement import Agreement
 from harness.operators.examination import Examined
+from harness.pipeline.twins import Twins
 from harness.workers.kinds import usable
 
 
@@ -55,6 +56,8 @@ class CaseArtifacts:
     #: of kernels.
     recorded: Recorded | None = None
     originals: dict[str, Expectation] = field(default_factory=dict)
+    #: Conversions of the Keras model beside a user's flatbuffer, which it is held to.
+    twins: Twins = field(default_factory=Twins)
 
     def original(self, runtime: Runtime) -> Expectation | None:
         """What the original model answered, with the budgets of this runtime's kernels."""

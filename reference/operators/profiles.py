@@ -15,11 +15,14 @@ class OperatorProfile:
 
     lstm: the name of its integer LSTM's profile (reference/lstm/profiles.py).
     rounding: of 32-bit rescaling: twice (the default of all builds) or once.
+    float_lstm: whether the float LSTM sums in the order of the columns, one processor as the
+        other, or in an order of the processor's.
     """
 
     name: str
     lstm: str
     rounding: Literal["double", "single"] = "double"
+    float_lstm: Literal["in order", "any order"] = "any order"
 
     # Rescaling, activations and softmax: requantise.py, activations.py, softmax.py --------------
     #: From float32 to int8 (uint8) and to int16: a division, ties away from zero; a product with
@@ -75,6 +78,7 @@ LITERT = replace(TFLITE_DEFAULT, name="LiteRT 2.3.0", lstm="LiteRT 2.3.0")
 TFLM = OperatorProfile(
     "TensorFlow Lite Micro",
     "TensorFlow Lite Micro",
+    float_lstm="in order",
     quantize_int8="division",
     quantize_int16="division",
     requantize_int8="multiplier",

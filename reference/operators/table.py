@@ -8,6 +8,7 @@ from reference.operators import (
     gather,
     movement,
     requantise,
+    sequence_lstm,
     slicing,
     softmax,
 )
@@ -23,6 +24,7 @@ _TABLES: tuple[dict[str, Kernel], ...] = (
     slicing.KERNELS,
     gather.KERNELS,
     comparison.KERNELS,
+    sequence_lstm.KERNELS,
 )
 
 KERNELS: dict[str, Kernel] = {name: kernel for table in _TABLES for name, kernel in table.items()}

@@ -25,7 +25,7 @@ _INPUT_TYPES = ("float32", "int32", "int64", "uint8", "int8", "int16", "bool")
 
 def refusal(layer: Json, why: str, cure: str) -> ValueError:
     """An error that names a layer of the file, what is wrong, and what would help."""
-    return ValueError(f"layer {name_of(layer)!r} ({layer.get('class_name')}): {why}; {cure}")
+    return ValueError(f"layer {name_of(layer)!r} ({layer.get('class_name')}): {why} → {cure}")
 
 
 def name_of(layer: Json) -> str:
