@@ -82,8 +82,9 @@ class OperatorProfile:
     relu6: Literal["rescaled", "clamped"] = "rescaled"
     #: LEAKY_RELU of int8: gemmlowp's multipliers, or XNNPACK's 8.8 factors where it takes them.
     leaky_relu_int8: Literal["multiplier", "xnnpack"] = "multiplier"
-    #: LOGISTIC, TANH and ELU of int8: a table rounded away from zero, XNNPACK's table rounded to
-    #: even, or (not ELU) gemmlowp's 32-bit fixed point.
+    #: ELU of int8: a table rounded away from zero, or XNNPACK's, rounded to even.
+    elu_int8: Literal["table", "xnnpack"] = "table"
+    #: LOGISTIC and TANH of int8: the same two, or gemmlowp's 32-bit fixed point.
     sigmoid_int8: Literal["table", "xnnpack", "gemmlowp"] = "table"
     #: LOGISTIC and TANH of int16 at scales of a power of two: gemmlowp's, or the table of sigmoid.
     sigmoid_int16: Literal["gemmlowp", "table"] = "gemmlowp"
@@ -91,6 +92,17 @@ class OperatorProfile:
     softmax_int8: Literal["table", "gemmlowp"] = "table"
     #: The precision that the two tables of SOFTMAX of int16 are filled in.
     softmax_int16: Literal["float32", "float64"] = "float64"
+    #: LOGISTIC of float32: exp(x) under -9, or 1 / (1 + exp(-x)) throughout.
+    sigmoid_float: Literal["exponential_tail", "whole"] = "whole"
+    #: EXP of float32: by a reduced argument, or 2 to the power of a float32 product.
+    exp_float: Literal["reduced", "product"] = "reduced"
+    #: HARD_SWISH of float32: x (x + 3) / 6, or x (x / 6 + 1/2).
+    hard_swish_float: Literal["product", "gate"] = "product"
+    #: What TANH and RELU6 of float32 make of NaN.
+    tanh_of_nan: Literal["kept", "one"] = "kept"
+    relu6_of_nan: Literal["kept", "zero"] = "zero"
+    #: Comparisons of int16: by their codes, or nothing that is known.
+    compare_int16: Literal["codes", "unknown"] = "codes"
     #: LOG_SOFTMAX of int8: a float32 table of exp, or gemmlowp's 32-bit fixed point.
     log_softmax_int8: Literal["table", "gemmlowp"] = "table"
 
@@ -110,6 +122,7 @@ TFLITE_REFERENCE = replace(
     dequantize="product",
     sigmoid_int16="table",
     softmax_int8="gemmlowp",
+    sigmoid_float="exponential_tail",
     log_softmax_int8="gemmlowp",
 )
 TFLITE_DEFAULT = replace(
@@ -121,7 +134,11 @@ TFLITE_DEFAULT = replace(
     requantize_int8="xnnpack",
     dequantize="product",
     leaky_relu_int8="xnnpack",
+    elu_int8="xnnpack",
     sigmoid_int8="xnnpack",
+    hard_swish_float="gate",
+    tanh_of_nan="one",
+    relu6_of_nan="kept",
 )
 LITERT = replace(
     TFLITE_DEFAULT,
@@ -132,6 +149,9 @@ LITERT = replace(
     square_root="estimated",
     int16_rescaling="float64",
     sum_int16="rescaled",
+    elu_int8="table",
+    exp_float="product",
+    tanh_of_nan="kept",
 )
 TFLM = OperatorProfile(
     "TensorFlow Lite Micro",
@@ -152,10 +172,12 @@ TFLM = OperatorProfile(
     dequantize="product",
     activation_quotient="float64",
     relu6="clamped",
+    compare_int16="unknown",
     sigmoid_int8="gemmlowp",
     sigmoid_int16="table",
     softmax_int8="gemmlowp",
     softmax_int16="float32",
+    sigmoid_float="exponential_tail",
     log_softmax_int8="gemmlowp",
 )
 
