@@ -190,6 +190,10 @@ PROFILES = {
     "tflm": TFLM,
 }
 
+#: What computes a graph in which a size is only known once operators have run: XNNPACK of 2.15.1
+#: takes no operator of it over (core/subgraph.cc: it "only supports static-sized tensors").
+WITHOUT_DELEGATE = {TFLITE_DEFAULT: TFLITE_BUILTIN}
+
 FACTORS = tuple(field.name for field in fields(OperatorProfile) if field.name not in ("name",))
 
 
