@@ -18,6 +18,8 @@ class OperatorProfile:
 
     lstm: the name of its integer LSTM's profile (reference/lstm/profiles.py).
     rounding: of 32-bit rescaling: twice (the default of all builds) or once.
+    float_lstm: whether the float LSTM sums in the order of the columns, one processor as the
+        other, or in an order of the processor's.
     delegate: which XNNPACK takes operators over (reference/operators/delegation.py): none, that of
         TensorFlow 2.15.1 or that of LiteRT 2.3.0. It rescales in float32, ties to even.
     scale_product: the precision of input scale x weight scale of a FULLY_CONNECTED per tensor.
@@ -32,7 +34,6 @@ class OperatorProfile:
     int16_powers: whether ADD and SUB of int16 only shift where all scales are powers of two and
         the option pot_scale_int16 holds.
     int32_activation: what ADD does with a fused activation of int32: TFLite Micro ignores it.
-    square_root: of float32: rounded correctly, or estimated (XNNPACK of 2026 on x86-64).
     image_mean: how the built-in MEAN of int8 computes over rows and columns that it keeps: by one
         multiplier, with the zero points' share in whole steps, or as over any other axes.
     sum_rescaling: how the built-in SUM rescales: in float32, ties away from zero, or by a
@@ -40,15 +41,15 @@ class OperatorProfile:
     sum_int16: SUM of int16 rescaled, or a sum of codes that wraps (TFLite takes only one scale).
     sum_codes: how SUM reads and writes int8 codes: as they are, or as uint8 (TFLite's reference
         kernel, whose sums of negative codes are wrong).
+    square_root: of float32: rounded correctly, or estimated (XNNPACK of 2026 on x86-64).
     same_padding: what the delegate adds under SAME when the last window ends before the image
         does: nothing, or, by an unsigned subtraction that wraps, so much that windows see nothing.
-    float_lstm: whether the float LSTM sums in the order of the columns, one processor as the
-        other, or in an order of the processor's.
     """
 
     name: str
     lstm: str
     rounding: Literal["double", "single"] = "double"
+    float_lstm: Literal["in order", "any order"] = "any order"
     delegate: Literal["none", "xnnpack_2023", "xnnpack_2026"] = "none"
     scale_product: Literal["float32", "float64"] = "float32"
     matrix_rescaling: Rescaling = "double_up"
@@ -58,13 +59,12 @@ class OperatorProfile:
     product_scale: Literal["float32", "float64"] = "float32"
     int16_powers: Literal["shifted", "general"] = "shifted"
     int32_activation: Literal["applied", "ignored"] = "applied"
-    square_root: Literal["rounded", "estimated"] = "rounded"
     image_mean: Literal["one_multiplier", "as_any"] = "one_multiplier"
     sum_rescaling: Literal["float32", "multiplier"] = "float32"
     sum_int16: Literal["rescaled", "wraps"] = "wraps"
     sum_codes: Literal["signed", "unsigned"] = "signed"
+    square_root: Literal["rounded", "estimated"] = "rounded"
     same_padding: Literal["saturates", "wraps"] = "saturates"
-    float_lstm: Literal["in order", "any order"] = "any order"
 
     # Rescaling, activations and softmax: requantise.py, activations.py, softmax.py --------------
     #: From float32 to int8 (uint8) and to int16: a division, ties away from zero; a product with
@@ -82,8 +82,9 @@ class OperatorProfile:
     relu6: Literal["rescaled", "clamped"] = "rescaled"
     #: LEAKY_RELU of int8: gemmlowp's multipliers, or XNNPACK's 8.8 factors where it takes them.
     leaky_relu_int8: Literal["multiplier", "xnnpack"] = "multiplier"
-    #: LOGISTIC, TANH and ELU of int8: a table rounded away from zero, XNNPACK's table rounded to
-    #: even, or (not ELU) gemmlowp's 32-bit fixed point.
+    #: ELU of int8: a table rounded away from zero, or XNNPACK's, rounded to even.
+    elu_int8: Literal["table", "xnnpack"] = "table"
+    #: LOGISTIC and TANH of int8: the same two, or gemmlowp's 32-bit fixed point.
     sigmoid_int8: Literal["table", "xnnpack", "gemmlowp"] = "table"
     #: LOGISTIC and TANH of int16 at scales of a power of two: gemmlowp's, or the table of sigmoid.
     sigmoid_int16: Literal["gemmlowp", "table"] = "gemmlowp"
@@ -91,6 +92,17 @@ class OperatorProfile:
     softmax_int8: Literal["table", "gemmlowp"] = "table"
     #: The precision that the two tables of SOFTMAX of int16 are filled in.
     softmax_int16: Literal["float32", "float64"] = "float64"
+    #: LOGISTIC of float32: exp(x) under -9, or 1 / (1 + exp(-x)) throughout.
+    sigmoid_float: Literal["exponential_tail", "whole"] = "whole"
+    #: EXP of float32: by a reduced argument, or 2 to the power of a float32 product.
+    exp_float: Literal["reduced", "product"] = "reduced"
+    #: HARD_SWISH of float32: x (x + 3) / 6, or x (x / 6 + 1/2).
+    hard_swish_float: Literal["product", "gate"] = "product"
+    #: What TANH and RELU6 of float32 make of NaN.
+    tanh_of_nan: Literal["kept", "one"] = "kept"
+    relu6_of_nan: Literal["kept", "zero"] = "zero"
+    #: Comparisons of int16: by their codes, or nothing that is known.
+    compare_int16: Literal["codes", "unknown"] = "codes"
     #: LOG_SOFTMAX of int8: a float32 table of exp, or gemmlowp's 32-bit fixed point.
     log_softmax_int8: Literal["table", "gemmlowp"] = "table"
 
@@ -99,43 +111,65 @@ TFLITE_BUILTIN = OperatorProfile("TFLite 2.15.1, built-in kernels", "TFLite 2.15
 TFLITE_REFERENCE = replace(
     TFLITE_BUILTIN,
     name="TFLite 2.15.1, reference kernels",
-    matrix_rescaling="double",
-    int16_without_bias="int64",
-    image_mean="as_any",
-    sum_rescaling="multiplier",
-    sum_codes="unsigned",
     quantize_int8="division",
     quantize_int16="division",
     requantize_int8="multiplier",
     dequantize="product",
     sigmoid_int16="table",
     softmax_int8="gemmlowp",
+    sigmoid_float="exponential_tail",
     log_softmax_int8="gemmlowp",
+    matrix_rescaling="double",
+    int16_without_bias="int64",
+    image_mean="as_any",
+    sum_rescaling="multiplier",
+    sum_codes="unsigned",
 )
 TFLITE_DEFAULT = replace(
     TFLITE_BUILTIN,
     name="TFLite 2.15.1 with XNNPACK",
-    delegate="xnnpack_2023",
-    same_padding="wraps",
     quantize_int8="reciprocal",
     requantize_int8="xnnpack",
     dequantize="product",
     leaky_relu_int8="xnnpack",
+    elu_int8="xnnpack",
     sigmoid_int8="xnnpack",
+    delegate="xnnpack_2023",
+    same_padding="wraps",
+    hard_swish_float="gate",
+    tanh_of_nan="one",
+    relu6_of_nan="kept",
 )
 LITERT = replace(
     TFLITE_DEFAULT,
     name="LiteRT 2.3.0",
     lstm="LiteRT 2.3.0",
     delegate="xnnpack_2026",
-    same_padding="saturates",
     square_root="estimated",
     int16_rescaling="float64",
     sum_int16="rescaled",
+    same_padding="saturates",
+    elu_int8="table",
+    exp_float="product",
+    tanh_of_nan="kept",
 )
 TFLM = OperatorProfile(
     "TensorFlow Lite Micro",
     "TensorFlow Lite Micro",
+    float_lstm="in order",
+    quantize_int8="division",
+    quantize_int16="division",
+    requantize_int8="multiplier",
+    dequantize="product",
+    activation_quotient="float64",
+    relu6="clamped",
+    compare_int16="unknown",
+    sigmoid_int8="gemmlowp",
+    sigmoid_int16="table",
+    softmax_int8="gemmlowp",
+    softmax_int16="float32",
+    sigmoid_float="exponential_tail",
+    log_softmax_int8="gemmlowp",
     scale_product="float64",
     matrix_rescaling="double",
     int16_without_bias="int64",
@@ -145,18 +179,6 @@ TFLM = OperatorProfile(
     image_mean="as_any",
     sum_rescaling="multiplier",
     sum_int16="rescaled",
-    float_lstm="in order",
-    quantize_int8="division",
-    quantize_int16="division",
-    requantize_int8="multiplier",
-    dequantize="product",
-    activation_quotient="float64",
-    relu6="clamped",
-    sigmoid_int8="gemmlowp",
-    sigmoid_int16="table",
-    softmax_int8="gemmlowp",
-    softmax_int16="float32",
-    log_softmax_int8="gemmlowp",
 )
 
 #: By the names of the harness's runtimes.
