@@ -4,31 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from harness.operators.activation_fuzz import Drawn
 from reference.operators.description import ABSENT, Graph, Operator, Tensor
 
 Array = NDArray[Any]
 #: Numbers of one example: so many samples are drawn that outputs come to about this.
 VALUES = 16_384
 MOST_SAMPLES = 48
+_ALL_KINDS = ("int8", "int16", "float32", "int32")
 ACTIVATIONS = ["NONE", "NONE", "RELU", "RELU6", "RELU_N1_TO_1"]
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """A model of one operator and its inputs, [N, …] each. description: all that decides them."""
-
-    graph: Graph
-    samples: tuple[Array, ...]
-    description: dict[str, Any]
-
-    def __repr__(self) -> str:
-        return f"Drawn({self.description})"
 
 
 @dataclass(frozen=True)
@@ -331,6 +322,11 @@ def _binary(name: str) -> Make:
             natural, spread = max(scales) ** 2, 128.0
         most = 128.0 if m.kind == "int8" else 32768.0
         out = m.output_scale(natural, spread * most)
+        if m.kind == "int16" and name in ("ADD", "SUB"):
+            out = max(out, _float32(natural * 2.0**-13))  # the kernels abort at a factor of 2
+            powers = [*scales, out] if m["pot_scale"] else [0.3]
+            if all(np.frexp(scale)[0] == 0.5 for scale in powers):  # only one may be shifted
+                scales = [out, out * 2.0 ** -m.random.integers(0, 5)]
         if name in ("MAXIMUM", "MINIMUM"):
             scales, out, zeros = [scales[0]] * 2, scales[0], [zeros[0]] * 3
         tensors = (
@@ -393,7 +389,7 @@ def unary(kind: str, name: str) -> st.SearchStrategy[Drawn]:
 # Reductions --------------------------------------------------------------------------------
 
 
-def _reduction(name: str) -> Make:
+def _reduction(name: str, one_scale: bool = False) -> Make:
     def make(m: Maker) -> tuple[Graph, tuple[Array, ...]]:
         shape = tuple(m["shape"])
         rank = len(shape)
@@ -402,7 +398,7 @@ def _reduction(name: str) -> Make:
         result = tuple(1 if k in axes else n for k, n in enumerate(shape) if kept or k not in axes)
         scale, zero = m.scale(), m.zero()
         out, out_zero = m.output_scale(scale, 80.0), m.zero()
-        if m["same_scale"] or name in ("REDUCE_MAX", "REDUCE_MIN"):
+        if m["same_scale"] or one_scale:
             out, out_zero = scale, zero
         written = [k - rank if m["negative_axes"] else k for k in axes]
         x, y = m.tensor("x", shape, scale, zero), m.tensor("y", result, out, out_zero)
@@ -415,8 +411,11 @@ def _reduction(name: str) -> Make:
     return make
 
 
-def reduction(kind: str, name: str) -> st.SearchStrategy[Drawn]:
-    """MEAN, SUM, REDUCE_MAX, REDUCE_MIN over one or several axes."""
+def reduction(kind: str, name: str, one_scale: bool = False) -> st.SearchStrategy[Drawn]:
+    """MEAN, SUM, REDUCE_MAX, REDUCE_MIN over one or several axes.
+
+    one_scale: the output has the input's scale and zero point.
+    """
     fields: dict[str, st.SearchStrategy[Any]] = {
         "shape": st.one_of(
             st.lists(st.integers(1, 12), min_size=1, max_size=4),
@@ -428,4 +427,48 @@ def reduction(kind: str, name: str) -> st.SearchStrategy[Drawn]:
         "negative_axes": st.booleans(),
         "same_scale": st.booleans(),
     }
-    return _strategy(kind, _reduction(name), fields)
+    return _strategy(kind, _reduction(name, one_scale), fields)
+
+
+Strategy = Callable[[str], st.SearchStrategy[Drawn]]
+
+#: By family: the strategy of a type.
+FAMILIES: dict[str, Strategy] = {
+    "FULLY_CONNECTED": partial(fully_connected, per_channel=False),
+    "FULLY_CONNECTED per channel": fully_connected,
+    "CONV_2D": convolution,
+    "DEPTHWISE_CONV_2D": depthwise_convolution,
+    "SUM of one scale": partial(reduction, name="SUM", one_scale=True),
+}
+_POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
+_BINARY = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "DIV")
+_UNARY = ("NEG", "ABS", "SQUARE", "SQRT", "RSQRT")
+_REDUCTIONS = ("MEAN", "SUM")
+_EXTREMES = ("REDUCE_MAX", "REDUCE_MIN")
+FAMILIES |= {name: partial(pooling, name=name) for name in _POOLS}
+FAMILIES |= {name: partial(binary, name=name) for name in _BINARY}
+FAMILIES |= {name: partial(unary, name=name) for name in _UNARY}
+FAMILIES |= {name: partial(reduction, name=name) for name in _REDUCTIONS}
+FAMILIES |= {name: partial(reduction, name=name, one_scale=True) for name in _EXTREMES}
+
+KINDS = {
+    **dict.fromkeys(FAMILIES, ("int8", "int16", "float32")),
+    **dict.fromkeys(("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM"), _ALL_KINDS),
+    "FULLY_CONNECTED per channel": ("int8", "int16"),
+    "SQUARED_DIFFERENCE": ("int8", "float32"),
+    "RSQRT": ("int8", "float32"),
+    **dict.fromkeys(("DIV", "SQUARE", "SQRT"), ("float32",)),
+    **dict.fromkeys(("NEG", "ABS"), ("float32", "int32")),
+    "SUM of one scale": ("int8", "int16"),
+}
+
+_TFLITE = ("tflite", "tflite-no-xnnpack", "tflite-reference")
+#: Families, types and runtimes that have no kernel for them.
+REFUSED = frozenset(
+    [
+        *(("FULLY_CONNECTED per channel", kind, name) for kind in _ALL_KINDS for name in _TFLITE),
+        *(("SUM", "int16", runtime) for runtime in _TFLITE),
+        *((name, "int16", "tflm") for name in _EXTREMES),
+        *((name, "int32", "tflm") for name in ("NEG", "ABS")),
+    ]
+)
