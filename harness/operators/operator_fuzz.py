@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -163,6 +163,65 @@ def _fully_connected(m: Maker) -> tuple[Graph, tuple[Array, ...]]:
     inputs = (0, 1, 2 if m["with_bias"] else ABSENT)
     operator = Operator("FULLY_CONNECTED", versions[m.kind], inputs, (3,), options)
     return Graph((x, w, b, y), (operator,), (0,), (3,)), (m.samples(shape, int(np.prod(result))),)
+
+
+def _hybrid(m: Maker) -> tuple[Graph, tuple[Array, ...]]:
+    graph, samples = _fully_connected(m)
+    x, _, b, y = graph.tensors
+    scale = [m.scale(-10, -3)]
+    quantised = replace(m, kind="int8").weights("weights", (m["units"], m["depth"]), 0, scale)
+    options = dict(graph.operators[0].options, asymmetric_quantize_inputs=m["asymmetric"])
+    operator = replace(graph.operators[0], version=9, options=options)
+    return replace(graph, tensors=(x, quantised, b, y), operators=(operator,)), samples
+
+
+def _batch_matmul(m: Maker) -> tuple[Graph, tuple[Array, ...]]:
+    rows, depth, columns = m["rows"], m["depth"], m["units"]
+    left = (depth, rows) if m["adj_x"] else (rows, depth)
+    right = (columns, depth) if m["adj_y"] else (depth, columns)
+    lead, other = tuple(m["lead"]), tuple(m["lead"])
+    if m["broadcast"] and lead and not m["adj_x"]:
+        other = (1, *lead[1:])
+    scales = [m.scale(), m.scale()]
+    natural = scales[0] * scales[1]
+    a = m.tensor("a", (*lead, *left), scales[0], m.zero())
+    b = m.tensor("b", (*other, *right), scales[1], m.zero())
+    most = 5000.0 if m.kind == "int8" else 3e8
+    result = (*lead, rows, columns)
+    y = m.tensor("y", result, m.output_scale(natural, most * np.sqrt(depth)), m.zero())
+    options = {"adj_x": m["adj_x"], "adj_y": m["adj_y"]}
+    version = {"float32": 1, "int8": 2, "int16": 3}[m.kind]
+    operator = Operator("BATCH_MATMUL", version, (0, 1), (2,), options)
+    count = int(np.prod(result))
+    first, second = m.samples(a.shape, count), m.samples(b.shape, count)
+    least = min(len(first), len(second))
+    return Graph((a, b, y), (operator,), (0, 1), (2,)), (first[:least], second[:least])
+
+
+def hybrid(kind: str) -> st.SearchStrategy[Drawn]:
+    """FULLY_CONNECTED of float32 rows and int8 weights."""
+    fields: dict[str, st.SearchStrategy[Any]] = {
+        "batch": st.sampled_from([1, 1, 2, 5]),
+        "depth": st.integers(1, 64),
+        "units": st.integers(1, 40),
+        "keep_num_dims": st.booleans(),
+        "per_channel": st.just(False),
+        "asymmetric": st.booleans(),
+    }
+    return _strategy(kind, _hybrid, fields)
+
+
+def batch_matmul(kind: str) -> st.SearchStrategy[Drawn]:
+    fields: dict[str, st.SearchStrategy[Any]] = {
+        "rows": st.integers(1, 9),
+        "depth": st.integers(1, 40),
+        "units": st.integers(1, 20),
+        "lead": st.lists(st.integers(1, 3), max_size=2),
+        "broadcast": st.booleans(),
+        "adj_x": st.booleans(),
+        "adj_y": st.booleans(),
+    }
+    return _strategy(kind, _batch_matmul, fields)
 
 
 def _sizes(size: int, window: int, stride: int, dilation: int, padding: str) -> int:
@@ -436,6 +495,8 @@ Strategy = Callable[[str], st.SearchStrategy[Drawn]]
 FAMILIES: dict[str, Strategy] = {
     "FULLY_CONNECTED": partial(fully_connected, per_channel=False),
     "FULLY_CONNECTED per channel": fully_connected,
+    "FULLY_CONNECTED hybrid": hybrid,
+    "BATCH_MATMUL": batch_matmul,
     "CONV_2D": convolution,
     "DEPTHWISE_CONV_2D": depthwise_convolution,
     "SUM of one scale": partial(reduction, name="SUM", one_scale=True),
@@ -455,6 +516,7 @@ KINDS = {
     **dict.fromkeys(FAMILIES, ("int8", "int16", "float32")),
     **dict.fromkeys(("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM"), _ALL_KINDS),
     "FULLY_CONNECTED per channel": ("int8", "int16"),
+    "FULLY_CONNECTED hybrid": ("float32",),
     "SQUARED_DIFFERENCE": ("int8", "float32"),
     "RSQRT": ("int8", "float32"),
     **dict.fromkeys(("DIV", "SQUARE", "SQRT"), ("float32",)),
@@ -467,6 +529,7 @@ _TFLITE = ("tflite", "tflite-no-xnnpack", "tflite-reference")
 REFUSED = frozenset(
     [
         *(("FULLY_CONNECTED per channel", kind, name) for kind in _ALL_KINDS for name in _TFLITE),
+        ("FULLY_CONNECTED hybrid", "float32", "tflm"),
         *(("SUM", "int16", runtime) for runtime in _TFLITE),
         *((name, "int16", "tflm") for name in _EXTREMES),
         *((name, "int32", "tflm") for name in ("NEG", "ABS")),

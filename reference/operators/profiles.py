@@ -25,6 +25,7 @@ class OperatorProfile:
     scale_product: the precision of input scale x weight scale of a FULLY_CONNECTED per tensor.
     matrix_rescaling: how the built-in kernels of FULLY_CONNECTED and CONV_2D rescale
         (reference/operators/rescaling.py); "double_up" is ruy's on x86-64.
+    batch_rescaling: the same of BATCH_MATMUL.
     depthwise_rescaling: the same of DEPTHWISE_CONV_2D.
     int16_without_bias: the accumulator of an int16 FULLY_CONNECTED without a bias; with one it has
         64 bits.
@@ -33,6 +34,9 @@ class OperatorProfile:
     product_scale: the precision of the multiplier of MUL.
     int16_powers: whether ADD and SUB of int16 only shift where all scales are powers of two and
         the option pot_scale_int16 holds.
+    hybrid: how float32 rows meet int8 weights in FULLY_CONNECTED: quantised as the options say, in
+        the asymmetric way always (XNNPACK of 2026), or not at all.
+    turned_batches: which matrices of a batch BATCH_MATMUL turns under adj_x when it broadcasts.
     int32_activation: what ADD does with a fused activation of int32: TFLite Micro ignores it.
     image_mean: how the built-in MEAN of int8 computes over rows and columns that it keeps: by one
         multiplier, with the zero points' share in whole steps, or as over any other axes.
@@ -53,11 +57,14 @@ class OperatorProfile:
     delegate: Literal["none", "xnnpack_2023", "xnnpack_2026"] = "none"
     scale_product: Literal["float32", "float64"] = "float32"
     matrix_rescaling: Rescaling = "double_up"
+    batch_rescaling: Rescaling = "double_up"
     depthwise_rescaling: Rescaling = "double"
     int16_without_bias: Literal["int32", "int64"] = "int32"
     int16_rescaling: Literal["mantissa15", "float64"] = "mantissa15"
     product_scale: Literal["float32", "float64"] = "float32"
     int16_powers: Literal["shifted", "general"] = "shifted"
+    hybrid: Literal["as_written", "asymmetric", "refused"] = "as_written"
+    turned_batches: Literal["first", "all"] = "first"
     int32_activation: Literal["applied", "ignored"] = "applied"
     image_mean: Literal["one_multiplier", "as_any"] = "one_multiplier"
     sum_rescaling: Literal["float32", "multiplier"] = "float32"
@@ -120,6 +127,7 @@ TFLITE_REFERENCE = replace(
     sigmoid_float="exponential_tail",
     log_softmax_int8="gemmlowp",
     matrix_rescaling="double",
+    batch_rescaling="double",
     int16_without_bias="int64",
     image_mean="as_any",
     sum_rescaling="multiplier",
@@ -148,6 +156,9 @@ LITERT = replace(
     square_root="estimated",
     int16_rescaling="float64",
     sum_int16="rescaled",
+    turned_batches="all",
+    hybrid="asymmetric",
+    batch_rescaling="double",
     same_padding="saturates",
     elu_int8="table",
     exp_float="product",
@@ -172,10 +183,13 @@ TFLM = OperatorProfile(
     log_softmax_int8="gemmlowp",
     scale_product="float64",
     matrix_rescaling="double",
+    batch_rescaling="double",
     int16_without_bias="int64",
     product_scale="float64",
     int16_powers="general",
     int32_activation="ignored",
+    hybrid="refused",
+    turned_batches="all",
     image_mean="as_any",
     sum_rescaling="multiplier",
     sum_int16="rescaled",
