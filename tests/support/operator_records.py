@@ -64,9 +64,7 @@ def examples(make: activation_fuzz.Make, kind: str, name: str) -> Iterator[tuple
 
 def record() -> list[Record]:
     """Run the examples of all families."""
-    runtimes = OperatorRuntimes(
-        Server(kinds.shared(slow=True)), Server(kinds.shared(slow=False))
-    )
+    runtimes = OperatorRuntimes(Server(kinds.shared(slow=True)), Server(kinds.shared(slow=False)))
     found = []
     for module in (activation_fuzz, movement_fuzz):
         for name, make in module.FAMILIES.items():
@@ -84,9 +82,7 @@ def _kept(
     for graph, samples in examples(make, kind, family):
         outputs = {}
         for runtime in ON:
-            run = runtimes.run(
-                RUNTIMES[runtime], build(graph), samples, outputs=len(graph.outputs)
-            )
+            run = runtimes.run(RUNTIMES[runtime], build(graph), samples, outputs=len(graph.outputs))
             if run.result is None:
                 outputs[runtime] = run.outputs
         if not outputs:
@@ -163,7 +159,9 @@ def read() -> list[Record]:
 
 def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
     """Lists are tuples in descriptions, but not in options."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    return {
+        key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()
+    }
 
 
 if __name__ == "__main__":

@@ -36,7 +36,9 @@ def _answers(record: Record, profile: OperatorProfile) -> list[Answer]:
     inputs = record.graph.inputs
     return [
         compute(
-            call_of(record.graph, 0, {k: s[n] for k, s in zip(inputs, record.samples, strict=True)}),
+            call_of(
+                record.graph, 0, {k: s[n] for k, s in zip(inputs, record.samples, strict=True)}
+            ),
             profile,
         )
         for n in range(len(record.samples[0]))
@@ -75,5 +77,7 @@ def test_a_factor_changes_an_answer(factor: str) -> None:
 
 
 def _alike(a: Answer, b: Answer) -> bool:
-    pairs: list[tuple[Any, Any]] = list(zip(a.values + a.allowed, b.values + b.allowed, strict=True))
+    pairs: list[tuple[Any, Any]] = list(
+        zip(a.values + a.allowed, b.values + b.allowed, strict=True)
+    )
     return all(x is y or np.array_equal(x, y) for x, y in pairs)
