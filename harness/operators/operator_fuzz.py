@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from harness.operators.activation_fuzz import Drawn
 from reference.operators.description import ABSENT, Graph, Operator, Tensor
 
 Array = NDArray[Any]
 #: Numbers of one example: so many samples are drawn that outputs come to about this.
 VALUES = 16_384
 MOST_SAMPLES = 48
+_ALL_KINDS = ("int8", "int16", "float32", "int32")
 ACTIVATIONS = ["NONE", "NONE", "RELU", "RELU6", "RELU_N1_TO_1"]
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """A model of one operator and its inputs, [N, …] each. description: all that decides them."""
-
-    graph: Graph
-    samples: tuple[Array, ...]
-    description: dict[str, Any]
-
-    def __repr__(self) -> str:
-        return f"Drawn({self.description})"
 
 
 @dataclass(frozen=True)
@@ -172,6 +163,65 @@ def _fully_connected(m: Maker) -> tuple[Graph, tuple[Array, ...]]:
     inputs = (0, 1, 2 if m["with_bias"] else ABSENT)
     operator = Operator("FULLY_CONNECTED", versions[m.kind], inputs, (3,), options)
     return Graph((x, w, b, y), (operator,), (0,), (3,)), (m.samples(shape, int(np.prod(result))),)
+
+
+def _hybrid(m: Maker) -> tuple[Graph, tuple[Array, ...]]:
+    graph, samples = _fully_connected(m)
+    x, _, b, y = graph.tensors
+    scale = [m.scale(-10, -3)]
+    quantised = replace(m, kind="int8").weights("weights", (m["units"], m["depth"]), 0, scale)
+    options = dict(graph.operators[0].options, asymmetric_quantize_inputs=m["asymmetric"])
+    operator = replace(graph.operators[0], version=9, options=options)
+    return replace(graph, tensors=(x, quantised, b, y), operators=(operator,)), samples
+
+
+def _batch_matmul(m: Maker) -> tuple[Graph, tuple[Array, ...]]:
+    rows, depth, columns = m["rows"], m["depth"], m["units"]
+    left = (depth, rows) if m["adj_x"] else (rows, depth)
+    right = (columns, depth) if m["adj_y"] else (depth, columns)
+    lead, other = tuple(m["lead"]), tuple(m["lead"])
+    if m["broadcast"] and lead and not m["adj_x"]:
+        other = (1, *lead[1:])
+    scales = [m.scale(), m.scale()]
+    natural = scales[0] * scales[1]
+    a = m.tensor("a", (*lead, *left), scales[0], m.zero())
+    b = m.tensor("b", (*other, *right), scales[1], m.zero())
+    most = 5000.0 if m.kind == "int8" else 3e8
+    result = (*lead, rows, columns)
+    y = m.tensor("y", result, m.output_scale(natural, most * np.sqrt(depth)), m.zero())
+    options = {"adj_x": m["adj_x"], "adj_y": m["adj_y"]}
+    version = {"float32": 1, "int8": 2, "int16": 3}[m.kind]
+    operator = Operator("BATCH_MATMUL", version, (0, 1), (2,), options)
+    count = int(np.prod(result))
+    first, second = m.samples(a.shape, count), m.samples(b.shape, count)
+    least = min(len(first), len(second))
+    return Graph((a, b, y), (operator,), (0, 1), (2,)), (first[:least], second[:least])
+
+
+def hybrid(kind: str) -> st.SearchStrategy[Drawn]:
+    """FULLY_CONNECTED of float32 rows and int8 weights."""
+    fields: dict[str, st.SearchStrategy[Any]] = {
+        "batch": st.sampled_from([1, 1, 2, 5]),
+        "depth": st.integers(1, 64),
+        "units": st.integers(1, 40),
+        "keep_num_dims": st.booleans(),
+        "per_channel": st.just(False),
+        "asymmetric": st.booleans(),
+    }
+    return _strategy(kind, _hybrid, fields)
+
+
+def batch_matmul(kind: str) -> st.SearchStrategy[Drawn]:
+    fields: dict[str, st.SearchStrategy[Any]] = {
+        "rows": st.integers(1, 9),
+        "depth": st.integers(1, 40),
+        "units": st.integers(1, 20),
+        "lead": st.lists(st.integers(1, 3), max_size=2),
+        "broadcast": st.booleans(),
+        "adj_x": st.booleans(),
+        "adj_y": st.booleans(),
+    }
+    return _strategy(kind, _batch_matmul, fields)
 
 
 def _sizes(size: int, window: int, stride: int, dilation: int, padding: str) -> int:
@@ -331,6 +381,11 @@ def _binary(name: str) -> Make:
             natural, spread = max(scales) ** 2, 128.0
         most = 128.0 if m.kind == "int8" else 32768.0
         out = m.output_scale(natural, spread * most)
+        if m.kind == "int16" and name in ("ADD", "SUB"):
+            out = max(out, _float32(natural * 2.0**-13))  # the kernels abort at a factor of 2
+            powers = [*scales, out] if m["pot_scale"] else [0.3]
+            if all(np.frexp(scale)[0] == 0.5 for scale in powers):  # only one may be shifted
+                scales = [out, out * 2.0 ** -m.random.integers(0, 5)]
         if name in ("MAXIMUM", "MINIMUM"):
             scales, out, zeros = [scales[0]] * 2, scales[0], [zeros[0]] * 3
         tensors = (
@@ -393,7 +448,7 @@ def unary(kind: str, name: str) -> st.SearchStrategy[Drawn]:
 # Reductions --------------------------------------------------------------------------------
 
 
-def _reduction(name: str) -> Make:
+def _reduction(name: str, one_scale: bool = False) -> Make:
     def make(m: Maker) -> tuple[Graph, tuple[Array, ...]]:
         shape = tuple(m["shape"])
         rank = len(shape)
@@ -402,7 +457,7 @@ def _reduction(name: str) -> Make:
         result = tuple(1 if k in axes else n for k, n in enumerate(shape) if kept or k not in axes)
         scale, zero = m.scale(), m.zero()
         out, out_zero = m.output_scale(scale, 80.0), m.zero()
-        if m["same_scale"] or name in ("REDUCE_MAX", "REDUCE_MIN"):
+        if m["same_scale"] or one_scale:
             out, out_zero = scale, zero
         written = [k - rank if m["negative_axes"] else k for k in axes]
         x, y = m.tensor("x", shape, scale, zero), m.tensor("y", result, out, out_zero)
@@ -415,8 +470,11 @@ def _reduction(name: str) -> Make:
     return make
 
 
-def reduction(kind: str, name: str) -> st.SearchStrategy[Drawn]:
-    """MEAN, SUM, REDUCE_MAX, REDUCE_MIN over one or several axes."""
+def reduction(kind: str, name: str, one_scale: bool = False) -> st.SearchStrategy[Drawn]:
+    """MEAN, SUM, REDUCE_MAX, REDUCE_MIN over one or several axes.
+
+    one_scale: the output has the input's scale and zero point.
+    """
     fields: dict[str, st.SearchStrategy[Any]] = {
         "shape": st.one_of(
             st.lists(st.integers(1, 12), min_size=1, max_size=4),
@@ -428,4 +486,52 @@ def reduction(kind: str, name: str) -> st.SearchStrategy[Drawn]:
         "negative_axes": st.booleans(),
         "same_scale": st.booleans(),
     }
-    return _strategy(kind, _reduction(name), fields)
+    return _strategy(kind, _reduction(name, one_scale), fields)
+
+
+Strategy = Callable[[str], st.SearchStrategy[Drawn]]
+
+#: By family: the strategy of a type.
+FAMILIES: dict[str, Strategy] = {
+    "FULLY_CONNECTED": partial(fully_connected, per_channel=False),
+    "FULLY_CONNECTED per channel": fully_connected,
+    "FULLY_CONNECTED hybrid": hybrid,
+    "BATCH_MATMUL": batch_matmul,
+    "CONV_2D": convolution,
+    "DEPTHWISE_CONV_2D": depthwise_convolution,
+    "SUM of one scale": partial(reduction, name="SUM", one_scale=True),
+}
+_POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
+_BINARY = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "DIV")
+_UNARY = ("NEG", "ABS", "SQUARE", "SQRT", "RSQRT")
+_REDUCTIONS = ("MEAN", "SUM")
+_EXTREMES = ("REDUCE_MAX", "REDUCE_MIN")
+FAMILIES |= {name: partial(pooling, name=name) for name in _POOLS}
+FAMILIES |= {name: partial(binary, name=name) for name in _BINARY}
+FAMILIES |= {name: partial(unary, name=name) for name in _UNARY}
+FAMILIES |= {name: partial(reduction, name=name) for name in _REDUCTIONS}
+FAMILIES |= {name: partial(reduction, name=name, one_scale=True) for name in _EXTREMES}
+
+KINDS = {
+    **dict.fromkeys(FAMILIES, ("int8", "int16", "float32")),
+    **dict.fromkeys(("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM"), _ALL_KINDS),
+    "FULLY_CONNECTED per channel": ("int8", "int16"),
+    "FULLY_CONNECTED hybrid": ("float32",),
+    "SQUARED_DIFFERENCE": ("int8", "float32"),
+    "RSQRT": ("int8", "float32"),
+    **dict.fromkeys(("DIV", "SQUARE", "SQRT"), ("float32",)),
+    **dict.fromkeys(("NEG", "ABS"), ("float32", "int32")),
+    "SUM of one scale": ("int8", "int16"),
+}
+
+_TFLITE = ("tflite", "tflite-no-xnnpack", "tflite-reference")
+#: Families, types and runtimes that have no kernel for them.
+REFUSED = frozenset(
+    [
+        *(("FULLY_CONNECTED per channel", kind, name) for kind in _ALL_KINDS for name in _TFLITE),
+        ("FULLY_CONNECTED hybrid", "float32", "tflm"),
+        *(("SUM", "int16", runtime) for runtime in _TFLITE),
+        *((name, "int16", "tflm") for name in _EXTREMES),
+        *((name, "int32", "tflm") for name in ("NEG", "ABS")),
+    ]
+)

@@ -18,7 +18,17 @@ _INT8 = {
         {"FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "SUB", "MUL", "MEAN"}
     ),
     "xnnpack_2026": frozenset(
-        {"FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "SUB", "MUL", "MEAN", "SUM"}
+        {
+            "FULLY_CONNECTED",
+            "CONV_2D",
+            "DEPTHWISE_CONV_2D",
+            "ADD",
+            "SUB",
+            "MUL",
+            "MEAN",
+            "SUM",
+            "BATCH_MATMUL",
+        }
     ),
 }
 _FLOAT32 = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})

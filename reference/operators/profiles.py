@@ -18,11 +18,14 @@ class OperatorProfile:
 
     lstm: the name of its integer LSTM's profile (reference/lstm/profiles.py).
     rounding: of 32-bit rescaling: twice (the default of all builds) or once.
+    float_lstm: whether the float LSTM sums in the order of the columns, one processor as the
+        other, or in an order of the processor's.
     delegate: which XNNPACK takes operators over (reference/operators/delegation.py): none, that of
         TensorFlow 2.15.1 or that of LiteRT 2.3.0. It rescales in float32, ties to even.
     scale_product: the precision of input scale x weight scale of a FULLY_CONNECTED per tensor.
     matrix_rescaling: how the built-in kernels of FULLY_CONNECTED and CONV_2D rescale
         (reference/operators/rescaling.py); "double_up" is ruy's on x86-64.
+    batch_rescaling: the same of BATCH_MATMUL.
     depthwise_rescaling: the same of DEPTHWISE_CONV_2D.
     int16_without_bias: the accumulator of an int16 FULLY_CONNECTED without a bias; with one it has
         64 bits.
@@ -31,8 +34,10 @@ class OperatorProfile:
     product_scale: the precision of the multiplier of MUL.
     int16_powers: whether ADD and SUB of int16 only shift where all scales are powers of two and
         the option pot_scale_int16 holds.
+    hybrid: how float32 rows meet int8 weights in FULLY_CONNECTED: quantised as the options say, in
+        the asymmetric way always (XNNPACK of 2026), or not at all.
+    turned_batches: which matrices of a batch BATCH_MATMUL turns under adj_x when it broadcasts.
     int32_activation: what ADD does with a fused activation of int32: TFLite Micro ignores it.
-    square_root: of float32: rounded correctly, or estimated (XNNPACK of 2026 on x86-64).
     image_mean: how the built-in MEAN of int8 computes over rows and columns that it keeps: by one
         multiplier, with the zero points' share in whole steps, or as over any other axes.
     sum_rescaling: how the built-in SUM rescales: in float32, ties away from zero, or by a
@@ -40,31 +45,33 @@ class OperatorProfile:
     sum_int16: SUM of int16 rescaled, or a sum of codes that wraps (TFLite takes only one scale).
     sum_codes: how SUM reads and writes int8 codes: as they are, or as uint8 (TFLite's reference
         kernel, whose sums of negative codes are wrong).
+    square_root: of float32: rounded correctly, or estimated (XNNPACK of 2026 on x86-64).
     same_padding: what the delegate adds under SAME when the last window ends before the image
         does: nothing, or, by an unsigned subtraction that wraps, so much that windows see nothing.
-    float_lstm: whether the float LSTM sums in the order of the columns, one processor as the
-        other, or in an order of the processor's.
     """
 
     name: str
     lstm: str
     rounding: Literal["double", "single"] = "double"
+    float_lstm: Literal["in order", "any order"] = "any order"
     delegate: Literal["none", "xnnpack_2023", "xnnpack_2026"] = "none"
     scale_product: Literal["float32", "float64"] = "float32"
     matrix_rescaling: Rescaling = "double_up"
+    batch_rescaling: Rescaling = "double_up"
     depthwise_rescaling: Rescaling = "double"
     int16_without_bias: Literal["int32", "int64"] = "int32"
     int16_rescaling: Literal["mantissa15", "float64"] = "mantissa15"
     product_scale: Literal["float32", "float64"] = "float32"
     int16_powers: Literal["shifted", "general"] = "shifted"
+    hybrid: Literal["as_written", "asymmetric", "refused"] = "as_written"
+    turned_batches: Literal["first", "all"] = "first"
     int32_activation: Literal["applied", "ignored"] = "applied"
-    square_root: Literal["rounded", "estimated"] = "rounded"
     image_mean: Literal["one_multiplier", "as_any"] = "one_multiplier"
     sum_rescaling: Literal["float32", "multiplier"] = "float32"
     sum_int16: Literal["rescaled", "wraps"] = "wraps"
     sum_codes: Literal["signed", "unsigned"] = "signed"
+    square_root: Literal["rounded", "estimated"] = "rounded"
     same_padding: Literal["saturates", "wraps"] = "saturates"
-    float_lstm: Literal["in order", "any order"] = "any order"
 
     # Rescaling, activations and softmax: requantise.py, activations.py, softmax.py --------------
     #: From float32 to int8 (uint8) and to int16: a division, ties away from zero; a product with
@@ -111,11 +118,6 @@ TFLITE_BUILTIN = OperatorProfile("TFLite 2.15.1, built-in kernels", "TFLite 2.15
 TFLITE_REFERENCE = replace(
     TFLITE_BUILTIN,
     name="TFLite 2.15.1, reference kernels",
-    matrix_rescaling="double",
-    int16_without_bias="int64",
-    image_mean="as_any",
-    sum_rescaling="multiplier",
-    sum_codes="unsigned",
     quantize_int8="division",
     quantize_int16="division",
     requantize_int8="multiplier",
@@ -124,18 +126,24 @@ TFLITE_REFERENCE = replace(
     softmax_int8="gemmlowp",
     sigmoid_float="exponential_tail",
     log_softmax_int8="gemmlowp",
+    matrix_rescaling="double",
+    batch_rescaling="double",
+    int16_without_bias="int64",
+    image_mean="as_any",
+    sum_rescaling="multiplier",
+    sum_codes="unsigned",
 )
 TFLITE_DEFAULT = replace(
     TFLITE_BUILTIN,
     name="TFLite 2.15.1 with XNNPACK",
-    delegate="xnnpack_2023",
-    same_padding="wraps",
     quantize_int8="reciprocal",
     requantize_int8="xnnpack",
     dequantize="product",
     leaky_relu_int8="xnnpack",
     elu_int8="xnnpack",
     sigmoid_int8="xnnpack",
+    delegate="xnnpack_2023",
+    same_padding="wraps",
     hard_swish_float="gate",
     tanh_of_nan="one",
     relu6_of_nan="kept",
@@ -145,10 +153,13 @@ LITERT = replace(
     name="LiteRT 2.3.0",
     lstm="LiteRT 2.3.0",
     delegate="xnnpack_2026",
-    same_padding="saturates",
     square_root="estimated",
     int16_rescaling="float64",
     sum_int16="rescaled",
+    turned_batches="all",
+    hybrid="asymmetric",
+    batch_rescaling="double",
+    same_padding="saturates",
     elu_int8="table",
     exp_float="product",
     tanh_of_nan="kept",
@@ -156,15 +167,6 @@ LITERT = replace(
 TFLM = OperatorProfile(
     "TensorFlow Lite Micro",
     "TensorFlow Lite Micro",
-    scale_product="float64",
-    matrix_rescaling="double",
-    int16_without_bias="int64",
-    product_scale="float64",
-    int16_powers="general",
-    int32_activation="ignored",
-    image_mean="as_any",
-    sum_rescaling="multiplier",
-    sum_int16="rescaled",
     float_lstm="in order",
     quantize_int8="division",
     quantize_int16="division",
@@ -179,6 +181,18 @@ TFLM = OperatorProfile(
     softmax_int16="float32",
     sigmoid_float="exponential_tail",
     log_softmax_int8="gemmlowp",
+    scale_product="float64",
+    matrix_rescaling="double",
+    batch_rescaling="double",
+    int16_without_bias="int64",
+    product_scale="float64",
+    int16_powers="general",
+    int32_activation="ignored",
+    hybrid="refused",
+    turned_batches="all",
+    image_mean="as_any",
+    sum_rescaling="multiplier",
+    sum_int16="rescaled",
 )
 
 #: By the names of the harness's runtimes.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reference.operators import (
     activations,
+    batch_matmul,
     comparison,
     convolution,
     elementwise,
@@ -22,11 +23,6 @@ from reference.operators.profiles import OperatorProfile
 
 #: Each module of this package that computes operators has a table KERNELS of its own.
 _TABLES: tuple[dict[str, Kernel], ...] = (
-    fully_connected.KERNELS,
-    convolution.KERNELS,
-    elementwise.KERNELS,
-    pooling.KERNELS,
-    reduction.KERNELS,
     requantise.KERNELS,
     activations.KERNELS,
     softmax.KERNELS,
@@ -35,6 +31,12 @@ _TABLES: tuple[dict[str, Kernel], ...] = (
     gather.KERNELS,
     comparison.KERNELS,
     sequence_lstm.KERNELS,
+    fully_connected.KERNELS,
+    convolution.KERNELS,
+    elementwise.KERNELS,
+    pooling.KERNELS,
+    reduction.KERNELS,
+    batch_matmul.KERNELS,
 )
 
 KERNELS: dict[str, Kernel] = {name: kernel for table in _TABLES for name, kernel in table.items()}
