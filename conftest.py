@@ -5,7 +5,7 @@ pytest_plugins = [
     f"harness.plugins.{name}"
     for name in (
         *("project", "options", "session", "repairs", "collection", "outcome_hooks", "report"),
-        *("laws", "structure", "resources", "kernels", "parallel", "benchmarks"),
-        *("own_failures", "progress"),
+        *("laws", "structure", "resources", "kernels", "arithmetic", "parallel", "benchmarks"),
+        *("own_failures", "progress", "absent", "verdicts"),
     )
 ]

@@ -32,6 +32,12 @@ def ended(
     failing: Sequence[Finding],
     parted: Sequence[str],
 ) -> Measured:
+    failed = {id(finding) for finding in failing}
+    told = tuple(
+        {**finding.document(), **({"failing": True} if id(finding) in failed else {})}
+        for finding in findings
+    )
+    measured = replace(measured, findings=told)
     if parted or failing:
         message = "\n".join([*parted, *map(str, failing)])
         return replace(measured, result=StepResult(Phase.STRUCTURE, Outcome.DIVERGED, message))

@@ -12,12 +12,18 @@ import numpy as np
 from fixtures.outcomes import Outcome, Phase, StepResult, first_line
 from fixtures.runtimes import RUNTIMES, Runtime
 from harness.checks import original_answers
+from harness.checks.arithmetic.alone import settled
+from harness.checks.arithmetic.cost import quantisation_cost
+from harness.checks.arithmetic.held import held as held_operators
+from harness.checks.arithmetic.wording import wrong_operator
 from harness.checks.conversion import structure_outcome
 from harness.checks.fitness import decisions_of, quantization_of_case, recipe_unfit
 from harness.comparison import accuracy, overrides
 from harness.comparison.budgets import Expectation
 from harness.comparison.compare import Allowed, compare
 from harness.comparison.histogram import histogram
+from harness.comparison.quiet_samples import without_saturated
+from harness.comparison.shown_answers import shown
 from harness.diagnosis import causes
 from harness.diagnosis.explain import agrees, explain_without_keras, explained
 from harness.flatbuffer.tensor_codec import (
@@ -32,6 +38,7 @@ from harness.pipeline.cases import Case, Measured
 from harness.pipeline.lone import orders_that_agree
 from harness.session.session import Session
 from harness.workers import limits
+from harness.workers.kinds import usable
 
 
 def measure_parity(case: Case, session: Session) -> Measured:
@@ -55,7 +62,8 @@ def measure_parity(case: Case, session: Session) -> Measured:
     held = partial(_held, case, session, artifacts, outputs, seconds)
     expected = artifacts.expected or tflite_answer(artifacts)
     if isinstance(expected, StepResult):
-        return held(Measured(expected, seconds=seconds))
+        alone = Measured(expected, seconds=seconds)
+        return held(settled(case, session, alone, outputs, None))
     known = len(expected.outputs) == len(outputs)
     saturated = saturated_shares(*how, expected.outputs) if known else []
     if expected.missing and case.runtime.name in artifacts.rest:
@@ -64,7 +72,7 @@ def measure_parity(case: Case, session: Session) -> Measured:
         )
     else:
         measured = compared(case, session, expected, outputs, seconds, saturated)
-    if artifacts.keras is None and case.runtime.name == "tflite":
+    if artifacts.keras is None and case.runtime == usable("tflite"):
         measured = _alone(measured, artifacts)
     elif not expected.missing:
         order = conversion.structure.output_positions(conversion.output_names)
@@ -74,6 +82,7 @@ def measure_parity(case: Case, session: Session) -> Measured:
         measured = replace(measured, histogram=spread)
     measured = _swapped(artifacts, expected, measured)
     if known:
+        measured = settled(case, session, measured, outputs, expected.outputs, saturated)
         lsb = largest_in_steps(*how[:2], outputs, expected.outputs)
         measured = _in_steps(measured, lsb)
     measured = held(measured)
@@ -82,11 +91,25 @@ def measure_parity(case: Case, session: Session) -> Measured:
     locate = cache(partial(_first_divergence, case, session))
     second = partial(_second_opinion, case, session)
     answers_to = cache(partial(_answers_of, case.runtime, case, session))
+    kernel = partial(_wrong_operator, case, session)
     try:
-        told = explained(case, artifacts, measured, locate, second, answers_to)
+        told = explained(case, artifacts, measured, locate, second, answers_to, kernel)
     except Exception as error:
         told = _unexplained(case, measured, error)
-    return replace(told, locate=locate)
+    return replace(_with_cost(case, session, told), locate=locate)
+
+
+def _with_cost(case: Case, session: Session, measured: Measured) -> Measured:
+    """A user's divergence with what the rounding of each tensor costs."""
+    outcome = measured.result
+    diverged = (outcome.phase, outcome.outcome) == (Phase.COMPARE, Outcome.DIVERGED)
+    if case.subject.registered or not diverged:
+        return measured
+    found = quantisation_cost(case, session)
+    if found is None:
+        return measured
+    result = replace(outcome, message=f"{outcome.message}\n{found['text']}")
+    return replace(measured, result=result, quantisation_cost=found)
 
 
 def _held(
@@ -155,12 +178,13 @@ def _alone(measured: Measured, artifacts: CaseArtifacts) -> Measured:
     """TFLite on a flatbuffer without its Keras model: it runs, and gives finite numbers. Beside
     that its LSTM operators are held to their arithmetic, and other runtimes to its answer."""
     agreed = StepResult(Phase.COMPARE, Outcome.AGREED)
-    left = [entry for entry in artifacts.operators.of(RUNTIMES["tflite"]) if entry.problem]
+    left = [entry for entry in artifacts.operators.of(usable("tflite")) if entry.problem]
     if left:
         found = "; ".join(dict.fromkeys(entry.problem for entry in left))
         message = f"{len(left)} of {artifacts.operators.count} LSTM operators: {found}"
         agreed = StepResult(Phase.COMPARE, Outcome.NOT_JUDGED, message)
-    rule = "TFLite's own answer: it is there, and finite"
+    whose = usable("tflite").adapter.kernel.removesuffix(" kernel")
+    rule = f"{whose}'s own answer: it is there, and finite"
     return replace(
         measured, result=agreed, error=None, budget=None, budget_used=None, budget_rule=rule
     )
@@ -191,6 +215,13 @@ def _first_divergence(case: Case, session: Session) -> dict[str, Any] | None:
     return known[key]
 
 
+def _wrong_operator(case: Case, session: Session) -> str:
+    """Which operator is not what its own arithmetic says on the case's runtime; empty for none."""
+    assert case.runtime is not None
+    found = held_operators(case, session, case.runtime)
+    return "" if isinstance(found, str) else wrong_operator(found)
+
+
 def _searched(case: Case, session: Session) -> dict[str, Any] | None:
     with session.account.time("divergence"):
         return causes.divergence(
@@ -202,7 +233,7 @@ def _second_opinion(case: Case, session: Session) -> dict[str, bool]:
     """Whether a runtime of another family, which no case asked for, answers rightly: by family,
     empty where it does not run the file. What is said of a file has to hold for both."""
     assert case.runtime is not None
-    name = "tflm" if case.runtime.adapter.kernels == "tflite" else "tflite"
+    name = "tflm" if case.runtime.adapter.kernels == "tflite" else usable("tflite").name
     artifacts = session.artifacts(case)
     data = artifacts.conversion.data
     if data is None or artifacts.expected is None or name in artifacts.runs:
@@ -272,6 +303,7 @@ def compared(
         saturated = ()
     with session.account.time("compare"):
         comparison = compare(expected.outputs, outputs, allowed, saturated)
+        comparison = without_saturated(expected, outputs, comparison, factor)
     result = comparison.result
     if result.agreed and comparison.idle and not case.subject.registered:
         result = StepResult(Phase.COMPARE, Outcome.NOT_JUDGED, comparison.idle)
@@ -285,6 +317,8 @@ def compared(
         f"{expected.rule}; {comparison.measure}",
         override=override.text if override else "",
     )
+    if not (case.subject.registered and result.agreed):
+        measured = replace(measured, answers=shown(expected.outputs, outputs, allowed))
     known = comparison.budget_used is not None
     if known and result.agreed and not case.subject.registered:
         with session.account.time("oracle"):
@@ -292,6 +326,7 @@ def compared(
         if unfit:
             result = StepResult(Phase.COMPARE, Outcome.DIVERGED, unfit)
             leg = {"leg": "recipe", "reason": "its rounding is as large as what the answers tell"}
+            leg["kind"] = "unfit"
             measured = replace(measured, result=result, blame=leg)
     if known:
         decided = decisions_of(case, session, expected.outputs, outputs)

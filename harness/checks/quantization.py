@@ -8,6 +8,7 @@ from typing import Any
 
 from fixtures.recipes import REWRITTEN
 from fixtures.stimuli import OPEN_TIMESTEPS
+from harness.checks.beside_source.own_conversion import scale_findings
 from harness.checks.calibration import measured_share
 from harness.checks.conversion import measure_conversion
 from harness.checks.findings_verdict import Checked, ended, failing_of, weighed
@@ -39,7 +40,7 @@ from harness.session.session import Session
 from harness.structure.findings import Finding
 from harness.structure.lstm_contract import fused_lstms
 from harness.support.cache import Store
-from harness.weights.layer_alignment import matches
+from harness.weights.lstm_matching import matches
 from reference.budgets.monte_carlo import CELL_CLIP
 from reference.network import UnsupportedLayer
 
@@ -110,6 +111,7 @@ def _findings(
     if not case.subject.registered:
         findings += _outputs(artifacts, structure)
     findings += _calibrated(case, artifacts, session.store)
+    findings += scale_findings(artifacts)
     if artifacts.built is not None:
         integers = [lstm for lstm in fused_lstms(structure) if lstm.integer]
         matched = matches(content, artifacts.built.weights)

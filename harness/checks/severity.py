@@ -32,6 +32,8 @@ CONSEQUENCES: Mapping[str, Consequence] = {
         (
             "not-the-model",
             "not-the-state-dict",
+            "output-names",
+            "unreached",
             "not-quantised",
             "float-island",
             "initial-state-dropped",
@@ -67,6 +69,8 @@ CONSEQUENCES: Mapping[str, Consequence] = {
             "lstm-int16",
             "lstm-unsupported",
             "cell-clip",
+            "another-graph",
+            "requantised",
             "state-shared",
             "unrolled-cell",
             "scale-degenerate",
@@ -76,6 +80,7 @@ CONSEQUENCES: Mapping[str, Consequence] = {
             "fixed-scale",
             "same-scale",
             "calibrated-range",
+            "bias-saturated",
             "tflm-operator",
             "tflm-hybrid",
             "tflm-hybrid-lstm",
@@ -89,6 +94,7 @@ CONSEQUENCES: Mapping[str, Consequence] = {
     ),
     "too-narrow": "calibration",
     "too-wide": "calibration",
+    "not-the-calibration": "calibration",
 }
 
 

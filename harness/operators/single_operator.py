@@ -49,9 +49,9 @@ def call_of(graph: Graph, position: int, values: dict[int, Array]) -> Call:
         for k, tensor in zip(operator.inputs, tensors, strict=True)
     ]
     outputs = tuple(graph.tensors[k] for k in operator.outputs)
-    return Call(
-        operator.name, operator.version, operator.options, tuple(tensors), tuple(held), outputs
-    )
+    between = tuple(graph.tensors[k] for k in operator.intermediates)
+    described = (operator.name, operator.version, operator.options)
+    return Call(*described, tuple(tensors), tuple(held), outputs, between)
 
 
 def hold(graph: Graph, samples: Sequence[Array], runtime: str, runtimes: OperatorRuntimes) -> Held:

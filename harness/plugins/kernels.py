@@ -30,8 +30,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     selection, found = config.stash[SELECTION], _measured(config)
-    told = lines(found)
-    if not told and not selection.kernels and expected_of(config) and has_integers(selection):
+    more = config.option.verbose > 0
+    told = lines(found) if more or selection.kernels or config.option.device else []
+    if (
+        more
+        and not told
+        and not selection.kernels
+        and expected_of(config)
+        and has_integers(selection)
+    ):
         told = [untested()]
     if told and not config.option.collectonly:
         terminalreporter.section("device kernels")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,8 @@ class Call:
 
     name, version, options: the operator's. inputs: their tensors, None where one is left out.
     values: what the inputs hold, in the same order and in their own dtypes, the batch in the shape
-    of the graph. outputs: the tensors that the results go into.
+    of the graph. outputs: the tensors that the results go into. intermediates: tensors that only
+    say how something inside is quantised.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Call:
     inputs: tuple[Tensor | None, ...]
     values: tuple[Array | None, ...]
     outputs: tuple[Tensor, ...]
+    intermediates: tuple[Tensor, ...] = ()
 
     def tensor(self, position: int) -> Tensor:
         """The tensor of an input that must be there. Raises NoOracle when it is not."""
@@ -61,11 +63,13 @@ class Answer:
 
     values: for each output its value: integers, booleans and moved floats in the output's dtype,
     and then equal to the bit; computed floats in float64. allowed: for each output None where it is
-    due to the bit, or the largest error allowed of each value, at equal inputs.
+    due to the bit, or the largest error allowed of each value, at equal inputs. states: by the
+    position of an input that is a variable, what the operator leaves in it.
     """
 
     values: tuple[Array, ...]
     allowed: tuple[Array | None, ...]
+    states: Mapping[int, Array] = field(default_factory=dict)
 
 
 def exact(*values: Array) -> Answer:

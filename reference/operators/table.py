@@ -5,9 +5,15 @@ from __future__ import annotations
 from reference.operators import (
     activations,
     comparison,
+    convolution,
+    elementwise,
+    fully_connected,
     gather,
     movement,
+    pooling,
+    reduction,
     requantise,
+    sequence_lstm,
     slicing,
     softmax,
 )
@@ -23,6 +29,12 @@ _TABLES: tuple[dict[str, Kernel], ...] = (
     slicing.KERNELS,
     gather.KERNELS,
     comparison.KERNELS,
+    sequence_lstm.KERNELS,
+    fully_connected.KERNELS,
+    convolution.KERNELS,
+    elementwise.KERNELS,
+    pooling.KERNELS,
+    reduction.KERNELS,
 )
 
 KERNELS: dict[str, Kernel] = {name: kernel for table in _TABLES for name, kernel in table.items()}

@@ -51,7 +51,7 @@ def command(
     """
     stored = "--no-cache" if cache is None else f"--cache={cache}"
     return [
-        *(sys.executable, "-m", "pytest", *suites, "-q", "-p", "no:cacheprovider"),
+        *(sys.executable, "-m", "pytest", *suites, "-v", "-p", "no:cacheprovider"),
         *(stored, f"--report={report}", *map(str, arguments)),
     ]
 

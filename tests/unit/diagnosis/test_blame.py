@@ -56,7 +56,11 @@ def test_keras_is_blamed_where_a_runtime_gives_what_it_does_not() -> None:
     told = "it differs from the float64 value of its own weights, which tflite gives"
     assert found == Blame("Keras", told)
     assert str(found) == f"blame: Keras: {found.reason}"
-    assert found.document() == {"leg": "Keras", "reason": found.reason}
+    assert found.document() == {
+        "leg": "Keras",
+        "reason": found.reason,
+        "kind": "keras-is-the-runtime",
+    }
 
 
 def test_keras_is_not_blamed_for_an_oracle_that_nobody_agrees_with() -> None:

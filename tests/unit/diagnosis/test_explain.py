@@ -80,7 +80,11 @@ def test_an_operator_that_is_wrong_makes_an_agreed_case_diverge() -> None:
     lines = found.result.message.splitlines()
     assert lines[:2] == [entry_of(k, exact=False).message for k in (0, 1)]
     assert lines[2] == f"blame: TFLite kernel: {lines[0]}"
-    assert found.blame == {"leg": "TFLite kernel", "reason": lines[0]}
+    assert found.blame == {
+        "leg": "TFLite kernel",
+        "reason": lines[0],
+        "kind": "an-operator-is-not-its-oracle",
+    }
     assert (found.error, found.budget) == (AGREED.error, AGREED.budget)
 
 
@@ -212,6 +216,7 @@ def test_a_runtime_in_another_version_is_of_its_family() -> None:
     assert found.blame == {
         "leg": "TFLite kernel",
         "reason": "the same flatbuffer agrees on tflm",
+        "kind": "it-agrees-elsewhere",
     }
 
 

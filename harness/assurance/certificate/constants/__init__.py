@@ -1,0 +1,1 @@
+"""Put faults into each constant, option and scale of files that are gated with their source."""

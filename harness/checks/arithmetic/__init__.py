@@ -1,0 +1,1 @@
+"""Judge whole models by the arithmetic of their operators, on every runtime."""

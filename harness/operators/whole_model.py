@@ -1,0 +1,197 @@
+"""Hold a whole model on a runtime to the oracles of its operators, tensor by tensor.
+
+Every tensor that an operator computes becomes an output of the model, so that each operator can be
+held to its oracle at what this runtime gave it: no error is passed on, and the first operator that
+is wrong is the first to be named. The answer of the model as it is, whose operators a runtime may
+fuse, is held to the oracles' answer from the model's inputs on, wherever that is due to the bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fixtures.runtimes import Runtime
+from harness.execution.operator_runs import OperatorRuntimes
+from harness.flatbuffer.graph_description import describe
+from harness.flatbuffer.structure import NUMBERS
+from harness.operators.exposed_tensors import OWN_STATES, Reader, computed
+from harness.operators.held_model import HeldModel, HeldOperator, compared
+from harness.operators.single_operator import differing
+from harness.workers.limits import Limits
+from reference.lstm.profiles import PROFILES as LSTM_PROFILES
+from reference.operators.description import Graph, Model
+from reference.operators.kernel import NoOracle
+from reference.operators.profiles import PROFILES, OperatorProfile
+from reference.operators.run import at_equal_inputs, run
+
+Array = NDArray[Any]
+Answer = tuple[tuple[Array, ...], tuple[Array | None, ...]]
+
+
+class WholeModels:
+    """Runs and judges, and keeps what it has done for one flatbuffer. Not thread-safe."""
+
+    def __init__(self, runtimes: OperatorRuntimes) -> None:
+        self.runtimes = runtimes
+        self._of = ""
+        self._held: dict[tuple[str, str], HeldModel] = {}
+        self._answers: dict[str, Answer | str] = {}
+
+    def close(self) -> None:
+        self._held.clear()
+        self._answers.clear()
+
+    def hold(
+        self,
+        content: bytes,
+        samples: Sequence[Array],
+        runtime: Runtime,
+        outputs: Sequence[Array],
+        bounds: Limits,
+    ) -> HeldModel:
+        """Hold a flatbuffer on one runtime.
+
+        samples: [N, …] for each input, in its types. outputs: what the untouched model answered to
+        them on this runtime, in the flatbuffer's order. Raises ValueError or TypeError for a file
+        that cannot be described.
+        """
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != self._of:
+            self.close()
+            self._of = digest
+        known = (runtime.name, _digest([*samples, *outputs]))
+        if known not in self._held:
+            self._held[known] = self._hold(content, samples, runtime, outputs, bounds)
+        return self._held[known]
+
+    def _hold(
+        self,
+        content: bytes,
+        samples: Sequence[Array],
+        runtime: Runtime,
+        outputs: Sequence[Array],
+        bounds: Limits,
+    ) -> HeldModel:
+        model, profile = describe(content), PROFILES[runtime.base]
+        graph = model.graphs[0]
+        answer = self._answer(model, samples, outputs, profile)
+        reader = Reader(self.runtimes, runtime, content, samples, bounds)
+        values, problem = reader.tensors()
+        if not values and computed(graph):
+            return HeldModel(runtime.name, answer=answer, problem=problem)
+        after = reader.final_states()
+        changed = _changed(graph, values, outputs)
+        values |= dict(zip(graph.inputs, samples, strict=True))
+        held = [
+            self._operator(model, position, _seen(graph, position, values, after), profile)
+            for position in range(len(graph.operators))
+            if _to_be_held(graph, position)
+        ]
+        return HeldModel(runtime.name, tuple(held), answer, "", changed)
+
+    def _operator(
+        self, model: Model, position: int, values: Mapping[int, Array], profile: OperatorProfile
+    ) -> HeldOperator:
+        graph = model.graphs[0]
+        operator = graph.operators[position]
+        names = [graph.tensors[k].name for k in operator.outputs]
+        place = (position, operator.name, names[0])
+        if any(k not in values for k in operator.outputs):
+            return HeldOperator(*place, unjudged=f"{operator.name}: its output cannot be read")
+        try:
+            answer = self._expected(model, position, values, profile)
+        except Exception as error:  # a file may have what no oracle thought of
+            answer = f"{operator.name}: its oracle fails: {type(error).__name__}: {error}"
+        if isinstance(answer, str):
+            return HeldOperator(*place, unjudged=answer)
+        got = [values[k] for k in operator.outputs]
+        return compared(place, names, got, *answer)
+
+    def _expected(
+        self, model: Model, position: int, values: Mapping[int, Array], profile: OperatorProfile
+    ) -> Answer | str:
+        """The oracle's answer; runtimes of one arithmetic that got the same share it."""
+        inputs = model.graphs[0].operators[position].inputs
+        given = _digest([values[k] for k in inputs if k in values])
+        key = f"{position} {_arithmetic(profile)} {given}"
+        if key not in self._answers:
+            try:
+                self._answers[key] = at_equal_inputs(model, position, values, profile)
+            except NoOracle as error:
+                self._answers[key] = str(error)
+        return self._answers[key]
+
+    def _answer(
+        self,
+        model: Model,
+        samples: Sequence[Array],
+        outputs: Sequence[Array],
+        profile: OperatorProfile,
+    ) -> HeldOperator:
+        graph, count = model.graphs[0], len(samples[0])
+        try:
+            trace = run(model, samples, profile)
+        except Exception:  # as each operator by itself says
+            return HeldOperator(-1, "model", "")
+        due = [
+            (position, found)
+            for position, index in enumerate(graph.outputs)
+            if index in trace.exact and (found := trace.of(index, count)) is not None
+        ]
+        names = [graph.tensors[graph.outputs[position]].name for position, _ in due]
+        if not due:
+            return HeldOperator(-1, "model", "")
+        got = [outputs[position] for position, _ in due]
+        want = tuple(found for _, found in due)
+        return compared((-1, "model", names[0]), names, got, want, (None,) * len(due))
+
+
+def _changed(graph: Graph, values: Mapping[int, Array], outputs: Sequence[Array]) -> str:
+    """How the model's own outputs differ once tensors inside are outputs, too; empty where they do
+    not: a runtime may then compute what it had fused."""
+    different = total = 0
+    for index, own in zip(graph.outputs, outputs, strict=True):
+        seen = values.get(index)
+        if seen is None or seen.size != own.size:
+            continue
+        total += own.size
+        different += int(np.count_nonzero(differing(seen.reshape(own.shape), own, None)))
+    return f"{different} of {total} values of the outputs" if different else ""
+
+
+def _arithmetic(profile: OperatorProfile) -> str:
+    """What decides an oracle's answer for a runtime, whatever its name."""
+    own = [str(getattr(profile, f.name)) for f in fields(profile) if f.name not in ("name", "lstm")]
+    of_lstm = LSTM_PROFILES[profile.lstm]
+    return " ".join(
+        [*own, *(str(getattr(of_lstm, f.name)) for f in fields(of_lstm) if f.name != "name")]
+    )
+
+
+def _digest(arrays: Sequence[Array]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _to_be_held(graph: Graph, position: int) -> bool:
+    """Whether an operator computes numbers; what only manages resources shows in what is read."""
+    outputs = graph.operators[position].outputs
+    return any(k >= 0 and graph.tensors[k].dtype in NUMBERS for k in outputs)
+
+
+def _seen(
+    graph: Graph, position: int, values: Mapping[int, Array], after: Mapping[int, Array]
+) -> Mapping[int, Array]:
+    """What an operator is given: of others' variables what these have left there."""
+    if graph.operators[position].name in OWN_STATES:
+        return values
+    return {**after, **values}
