@@ -177,8 +177,8 @@ def test_variables_hold_what_was_assigned() -> None:
 
 
 def test_a_graph_with_a_computed_shape_is_not_delegated() -> None:
-    """TFLite gives it to no delegate: an int8 FULLY_CONNECTED there is that of the built-in kernels,
-    which round a tie otherwise."""
+    """TFLite gives it to no delegate: an int8 FULLY_CONNECTED there is that of the built-in
+    kernels, which round a tie otherwise."""
     shape = Tensor("shape", "int32", (2,))
     weights = replace(int8("w", (1, 2), 0.5), data=np.array([[1, 0]], np.int8))
     tensors = (
