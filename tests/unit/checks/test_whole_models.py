@@ -14,7 +14,7 @@ from fixtures.subjects import Subject
 from fixtures.variants import VARIANTS
 from harness.checks import whole_models
 from harness.checks.arithmetic import alone
-from harness.checks.arithmetic.wording import blame_of, text_of, wrong_operator
+from harness.checks.arithmetic.wording import blame_of, located, text_of, wrong_operator
 from harness.checks.whole_models import measure_arithmetic
 from harness.operators.held_model import HeldModel, HeldOperator
 from harness.pipeline.cases import Case, Measured
@@ -99,6 +99,23 @@ def test_an_answer_that_is_not_its_operators_is_the_runtimes() -> None:
     assert wrong_operator(model) == ""
     assert text_of("tflite", model).startswith("tflite: the model's own answer: tensor 'y'")
     assert "each operator is right by itself" in blame_of(RUNTIMES["tflite"], model).reason
+
+
+def test_where_it_starts_is_the_first_operator_that_is_wrong() -> None:
+    layers = {"text": "tensor 'b' leaves", "tensors": [{"tensor": "b"}], "start": "layer b"}
+    wrong, right = HeldModel("tflm", (RIGHT, WRONG)), HeldModel("tflm", (RIGHT,))
+    found = located(layers, wrong)
+    assert found is not None
+    assert found["text"].startswith("tflm: operator 1 ADD: tensor 'a'")
+    assert found["text"].endswith("tensor 'b' leaves")
+    assert found["operators"]["first"]["position"] == 1
+    assert located(None, wrong) is not None
+    exact = located(layers, right)
+    assert exact is not None
+    assert exact["text"] == layers["text"]
+    assert exact["operators"]["exact"]
+    assert located(None, right) is None
+    assert located(layers, "its profile is not known") is layers
 
 
 # A file alone -------------------------------------------------------------------------------
