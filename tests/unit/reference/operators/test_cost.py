@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reference.operators.cost import Cost, costs
-from reference.operators.description import Graph, Model, Operator, Tensor
+from reference.operators.description import Graph, Model, Operator, Tensor, scales_along
 from reference.operators.kernel import NoOracle
 
 
@@ -57,6 +57,13 @@ def test_all_tensors_together_cost_about_the_sum() -> None:
     found = costs(two_layers(0.05, 0.03), [x])
     assert found.together == pytest.approx(sum(c.mean_square for c in found.tensors), rel=0.35)
     np.testing.assert_allclose(found.outputs[0], x[:, :, ::-1], rtol=1e-6)
+
+
+def test_a_bias_with_the_axis_of_its_kernel_is_read_along_its_own() -> None:
+    """As files of 2019 have it."""
+    values = np.array([1, 2], np.int32)
+    bias = Tensor("b", "int32", (2,), (0.5, 0.25), (0, 0), 3, values)
+    np.testing.assert_array_equal(scales_along(bias, 1) * values, [0.5, 0.5])
 
 
 def test_a_range_that_is_left_is_said() -> None:
