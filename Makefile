@@ -9,6 +9,9 @@
 # make ophint        build the legacy golden models again (needs Python 3.7)
 # make keras3        write the golden Keras 3 files again (needs Python 3.11)
 # make mutants       mutation testing of the oracles and the comparison (minutes)
+# make wheel         build the wheel into dist/, with the pinned hatchling
+# make docs         build the documentation as a site in .cache/site
+# make gallery      rewrite docs/gallery.md and the pictures from real runs
 # make lock          resolve requirements/*.in again (needs uv)
 
 SHELL := /bin/bash
@@ -26,7 +29,7 @@ SHORT := last/ or sequences/ or bidirectional-concat/ or gru/ or digits/
 
 .PHONY: help conformance conformance-short check quick test fuzz certify certificate world mutants \
 	matrix versions arm64 ophint keras3 \
-	lock clean
+	docs gallery wheel lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -77,7 +80,7 @@ mutants: .venv/.mutants
 	$(BIN)/python -m tools.mutate $(ARGS)
 	$(BIN)/python -m tools.mutants --write
 
-# Rewrites the README's support matrix from the registry.
+# Rewrites the support matrix of docs/support.md from the registry.
 matrix: .venv/.run
 	$(BIN)/python -m harness matrix --write
 
@@ -134,11 +137,23 @@ keras3: .venv/.dev
 		--require-hashes -r requirements/mutants.txt
 	touch $@ .venv/.dev .venv/.run
 
+wheel: .venv/.dev
+	$(BIN)/uv build --quiet --wheel --require-hashes \
+		--build-constraint requirements/build.txt --out-dir dist .
+
+docs: .venv/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open .cache/site/index.html"
+
+# From real runs of models that go wrong as users' do: minutes.
+gallery: .venv/.dev
+	$(BIN)/python -m tools.site --write
+
 lock:
-	for set in run dev mutants; do \
+	for set in run dev mutants build; do \
 		uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.10 \
 			requirements/$$set.in -o requirements/$$set.txt; \
 	done
 
 clean:
-	rm -rf .venv .cache report $(DIGITS)
+	rm -rf .venv .cache report dist $(DIGITS)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fixtures.outcomes import Outcome
-from fixtures.runtimes import RUNTIMES
 from harness.comparison.budgets import Expectation
 from harness.comparison.compare import Allowed, compare
 from harness.comparison.decisions import Decider, decisions
@@ -20,6 +19,7 @@ from harness.flatbuffer.tensor_codec import from_runtime
 from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Measured
 from harness.pipeline.lone import orders_that_agree
+from harness.workers.kinds import usable
 
 Array = NDArray[Any]
 
@@ -88,8 +88,8 @@ def deciders(expected: Sequence[Array], structure: Structure) -> list[Decider | 
 
 def _tflite_is_right(artifacts: CaseArtifacts) -> bool:
     """Whether TFLite gives the original model's answer, as far as anything can tell."""
-    run, structure = artifacts.runs.get("tflite"), artifacts.conversion.structure
-    original = artifacts.original(RUNTIMES["tflite"])
+    run, structure = artifacts.runs.get(usable("tflite").name), artifacts.conversion.structure
+    original = artifacts.original(usable("tflite"))
     if run is None or run.result is not None or structure is None or original is None:
         return False
     if original.missing:

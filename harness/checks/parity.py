@@ -22,6 +22,7 @@ from harness.comparison import accuracy, overrides
 from harness.comparison.budgets import Expectation
 from harness.comparison.compare import Allowed, compare
 from harness.comparison.histogram import histogram
+from harness.comparison.quiet_samples import without_saturated
 from harness.comparison.shown_answers import shown
 from harness.diagnosis import causes
 from harness.diagnosis.explain import agrees, explain_without_keras, explained
@@ -37,6 +38,7 @@ from harness.pipeline.cases import Case, Measured
 from harness.pipeline.lone import orders_that_agree
 from harness.session.session import Session
 from harness.workers import limits
+from harness.workers.kinds import usable
 
 
 def measure_parity(case: Case, session: Session) -> Measured:
@@ -70,7 +72,7 @@ def measure_parity(case: Case, session: Session) -> Measured:
         )
     else:
         measured = compared(case, session, expected, outputs, seconds, saturated)
-    if artifacts.keras is None and case.runtime.name == "tflite":
+    if artifacts.keras is None and case.runtime == usable("tflite"):
         measured = _alone(measured, artifacts)
     elif not expected.missing:
         order = conversion.structure.output_positions(conversion.output_names)
@@ -176,12 +178,13 @@ def _alone(measured: Measured, artifacts: CaseArtifacts) -> Measured:
     """TFLite on a flatbuffer without its Keras model: it runs, and gives finite numbers. Beside
     that its LSTM operators are held to their arithmetic, and other runtimes to its answer."""
     agreed = StepResult(Phase.COMPARE, Outcome.AGREED)
-    left = [entry for entry in artifacts.operators.of(RUNTIMES["tflite"]) if entry.problem]
+    left = [entry for entry in artifacts.operators.of(usable("tflite")) if entry.problem]
     if left:
         found = "; ".join(dict.fromkeys(entry.problem for entry in left))
         message = f"{len(left)} of {artifacts.operators.count} LSTM operators: {found}"
         agreed = StepResult(Phase.COMPARE, Outcome.NOT_JUDGED, message)
-    rule = "TFLite's own answer: it is there, and finite"
+    whose = usable("tflite").adapter.kernel.removesuffix(" kernel")
+    rule = f"{whose}'s own answer: it is there, and finite"
     return replace(
         measured, result=agreed, error=None, budget=None, budget_used=None, budget_rule=rule
     )
@@ -230,7 +233,7 @@ def _second_opinion(case: Case, session: Session) -> dict[str, bool]:
     """Whether a runtime of another family, which no case asked for, answers rightly: by family,
     empty where it does not run the file. What is said of a file has to hold for both."""
     assert case.runtime is not None
-    name = "tflm" if case.runtime.adapter.kernels == "tflite" else "tflite"
+    name = "tflm" if case.runtime.adapter.kernels == "tflite" else usable("tflite").name
     artifacts = session.artifacts(case)
     data = artifacts.conversion.data
     if data is None or artifacts.expected is None or name in artifacts.runs:
@@ -300,6 +303,7 @@ def compared(
         saturated = ()
     with session.account.time("compare"):
         comparison = compare(expected.outputs, outputs, allowed, saturated)
+        comparison = without_saturated(expected, outputs, comparison, factor)
     result = comparison.result
     if result.agreed and comparison.idle and not case.subject.registered:
         result = StepResult(Phase.COMPARE, Outcome.NOT_JUDGED, comparison.idle)

@@ -16,7 +16,7 @@ from harness.workers import limits
 from harness.workers.answers import Failure
 from harness.workers.client import Worker
 from harness.workers.devices import alone
-from harness.workers.kinds import kind_of
+from harness.workers.kinds import kind_of, needs_all
 from harness.workers.limits import Limits
 from harness.workers.server_handle import Server
 
@@ -43,7 +43,8 @@ class RuntimeServers(Protocol):
 class Workers:
     """One warm worker with an ability for each adapter, and for each runtime in another Python.
 
-    heavy, light: the servers of packages whose import takes seconds, and of all others.
+    heavy, light: the servers of packages whose import takes seconds, and of all others. A
+    flatbuffer with custom operators of TensorFlow goes to the heavy one.
     """
 
     def __init__(
@@ -58,12 +59,14 @@ class Workers:
         self._elsewhere = elsewhere
         self._ability = ability
         self._bounds = bounds
-        self._workers: dict[tuple[str, str], Worker] = {}
+        self._workers: dict[tuple[str, str, bool], Worker] = {}
 
-    def of(self, runtime: Runtime) -> Worker:
-        key = (runtime.adapter.name, runtime.python or runtime.transport)
+    def of(self, runtime: Runtime, content: bytes = b"") -> Worker:
+        """The worker that runs a flatbuffer; content: its bytes."""
+        slow = runtime.adapter.slow or needs_all(runtime.adapter, content)
+        key = (runtime.adapter.name, runtime.python or runtime.transport, slow)
         if key not in self._workers:
-            server = self._servers[runtime.adapter.slow]
+            server = self._servers[slow]
             if runtime.python or runtime.transport:
                 assert self._elsewhere is not None
                 server = self._elsewhere.server(runtime)
@@ -74,11 +77,11 @@ class Workers:
 
     def drop(self, runtime: Runtime) -> None:
         """End the worker of a runtime; it is started again when it is wanted."""
-        worker = self._workers.pop(
-            (runtime.adapter.name, runtime.python or runtime.transport), None
-        )
-        if worker is not None:
-            worker.close()
+        for slow in (False, True):
+            key = (runtime.adapter.name, runtime.python or runtime.transport, slow)
+            worker = self._workers.pop(key, None)
+            if worker is not None:
+                worker.close()
 
     def close(self) -> None:
         for worker in self._workers.values():
@@ -118,7 +121,7 @@ class Interpreters:
         structure: Structure,
         bounds: Limits,
     ) -> StepResult | None:
-        worker = self._workers.of(runtime)
+        worker = self._workers.of(runtime, data.tobytes())
         loaded = worker.call(
             "load",
             {"tflite": data},
@@ -161,7 +164,7 @@ class Interpreters:
         reset: bool,
         bounds: Limits,
     ) -> Run:
-        worker = self._workers.of(runtime)
+        worker = self._workers.of(runtime, data.tobytes())
         bounds = limits.for_runtime(bounds, runtime.emulated)
         loaded = worker.call(
             "load",

@@ -8,7 +8,7 @@ import numpy as np
 
 from fixtures import stimuli
 from fixtures.outcomes import Outcome, Phase, StepResult
-from fixtures.runtimes import RUNTIMES, Runtime
+from fixtures.runtimes import Runtime
 from harness.comparison import budgets
 from harness.comparison.budgets import Expectation
 from harness.comparison.compare import Allowed
@@ -20,6 +20,7 @@ from harness.flatbuffer.tensor_codec import from_runtime
 from harness.operators.agreement import Agreement
 from harness.operators.examination import Examined
 from harness.pipeline.twins import Twins
+from harness.workers.kinds import usable
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class CaseArtifacts:
     def original(self, runtime: Runtime) -> Expectation | None:
         """What the original model answered, with the budgets of this runtime's kernels."""
         found = self.originals.get(runtime.adapter.kernels)
-        return found or self.originals.get(RUNTIMES["tflite"].adapter.kernels)
+        return found or self.originals.get(usable("tflite").adapter.kernels)
 
     @property
     def runs_on(self) -> tuple[str, ...]:
@@ -74,18 +75,21 @@ class CaseArtifacts:
 
 
 def tflite_answer(artifacts: CaseArtifacts) -> Expectation | StepResult:
-    """What a flatbuffer without a Keras model is held to: TFLite's answer, or why there is none."""
-    run, structure = artifacts.runs["tflite"], artifacts.conversion.structure
+    """What a flatbuffer without a Keras model is held to: TFLite's answer (LiteRT's where that is
+    not installed), or why there is none."""
+    anchor = usable("tflite")
+    whose = anchor.adapter.kernel.removesuffix(" kernel")
+    run, structure = artifacts.runs[anchor.name], artifacts.conversion.structure
     if run.result is not None:
         if run.result.outcome is not Outcome.REFUSED:
             return run.result
-        return _nothing(f"TFLite does not run it ({run.result})")
+        return _nothing(f"{whose} does not run it ({run.result})")
     assert structure is not None
     outputs = from_runtime(structure, (), run.outputs)
     if any(output.size == 0 for output in outputs):
-        return _nothing("TFLite's answer is empty")
+        return _nothing(f"{whose}'s answer is empty")
     if any(not np.isfinite(output).all() for output in outputs if output.dtype.kind in "fc"):
-        return _nothing("TFLite's answer holds NaN or infinity")
+        return _nothing(f"{whose}'s answer holds NaN or infinity")
     why = "a flatbuffer without its Keras model"
     expected = budgets.against_another_runtime(outputs, quantization_of(structure), why)
     if not artifacts.rounding or expected.missing:

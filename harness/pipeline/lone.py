@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fixtures.runtimes import RUNTIMES, Runtime
+from fixtures.runtimes import Runtime
 from harness.comparison import budgets
 from harness.comparison.budgets import Expectation
 from harness.comparison.compare import compare
@@ -21,6 +21,7 @@ from harness.flatbuffer.tensor_codec import from_runtime, to_runtime
 from harness.operators.agreement import Agreement, agreement
 from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.conditioning import response
+from harness.workers.kinds import usable
 from harness.workers.limits import Limits
 
 Array = NDArray[Any]
@@ -39,11 +40,11 @@ def rest(
         return {}
     if quantization_of(structure) == "float32":
         return {}
-    answer, found = artifacts.runs["tflite"].outputs, {}
+    answer, found = artifacts.runs[usable("tflite").name].outputs, {}
     samples = to_runtime(structure, list(artifacts.stimulus), artifacts.stimulus, True)
     for runtime in wanted:
         run = artifacts.runs[runtime.name]
-        if run.result is not None or runtime.name == "tflite":
+        if run.result is not None or runtime == usable("tflite"):
             continue
         if "tensors" not in runtime.adapter.abilities:
             continue  # a device takes no operators by themselves
@@ -63,7 +64,7 @@ def rounding(
     data, structure = artifacts.conversion.data, artifacts.conversion.structure
     if not _alone(artifacts) or data is None or structure is None:
         return ()
-    reference = artifacts.runs["tflite"]
+    reference = artifacts.runs[usable("tflite").name]
     others = [run.outputs for run in artifacts.runs.values() if run.result is None]
     if quantization_of(structure) != "float32" or all(
         _close(outputs, reference.outputs) for outputs in others
@@ -73,7 +74,7 @@ def rounding(
 
     def run(content: bytes) -> tuple[Array, ...] | None:
         held = np.frombuffer(content, np.uint8)
-        found = interpreters.run(RUNTIMES["tflite"], held, structure, samples, bounds=bounds)
+        found = interpreters.run(usable("tflite"), held, structure, samples, bounds=bounds)
         return None if found.result is not None else found.outputs
 
     return response(data.tobytes(), reference.outputs, run)
@@ -110,7 +111,7 @@ def orders_that_agree(
 
 def _alone(artifacts: CaseArtifacts) -> bool:
     """Whether it is without a Keras model, and TFLite gives an answer."""
-    run = artifacts.runs.get("tflite")
+    run = artifacts.runs.get(usable("tflite").name)
     return artifacts.keras is None and run is not None and run.result is None
 
 

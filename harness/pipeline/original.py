@@ -36,6 +36,7 @@ from harness.flatbuffer.structure import Structure, quantised_inputs, quantizati
 from harness.flatbuffer.tensor_codec import affine_of, from_runtime, to_runtime
 from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.conditioning import SAFETY, TRIALS, disturbed
+from harness.workers.kinds import usable
 from harness.workers.limits import Limits
 
 Array = NDArray[Any]
@@ -54,13 +55,14 @@ def expectations(
     its own response.
     """
     structure = artifacts.conversion.structure
-    if artifacts.conversion.data is None or structure is None or "tflite" not in artifacts.runs:
+    anchor = usable("tflite").name
+    if artifacts.conversion.data is None or structure is None or anchor not in artifacts.runs:
         return {}
     integer = quantization_of(structure) not in ("float32", "float16")
     found = {}
-    for name in ("tflite", "tflm") if integer else ("tflite",):
+    for name in (anchor, "tflm") if integer else (anchor,):
         run = artifacts.runs.get(name)
-        if run is not None and (name == "tflite" or run.result is None):
+        if run is not None and (name == anchor or run.result is None):
             moved = _response(artifacts, structure, RUNTIMES[name], interpreters, bounds)
             found[RUNTIMES[name].adapter.kernels] = _with_budgets(recorded, structure, moved)
     return found

@@ -44,6 +44,9 @@ class Settings:
     state_dict: Path | None = None
     #: The folder of the report, which takes the files for the device too.
     report: Path = Path("report")
+    #: The most bytes that a model's tensor arena and its flatbuffer may have, None for any.
+    arena_limit: int | None = None
+    size_limit: int | None = None
     #: Whether the user says that the models are streamed, their state going on.
     streaming: bool = False
     #: The C++ compiler that checks the C arrays, None for the usual ones.

@@ -18,7 +18,7 @@ from harness.pipeline.selection import select
 from harness.plugins import project
 from harness.plugins.shared import SELECTION
 from harness.support import hypothesis_profiles
-from harness.support.project import ROOT
+from harness.support.project import CACHE
 from harness.weights import state_dict
 from harness.workers import environments
 
@@ -52,6 +52,7 @@ _PYTESTS = {"action": "store_true", "default": None}
 _PATH = {"type": Path, "metavar": "PATH"}
 _MODULES = {**_several("MODULE"), "dest": "imports"}
 _PATHS, _NAMES = {**_several("PATH"), **_PATH}, _several("NAME")
+_BYTES = {"type": int, "metavar": "BYTES"}
 _SECONDS = {"type": float, "metavar": "SECONDS"}
 _ENVIRONMENT, _OTHER = _several("NAME=VALUE"), _several("NAME@LABEL=PATH")
 _WIRES = _several("[LABEL=]TRANSPORT")
@@ -80,6 +81,8 @@ DECIDING = (
     Option("--deadline", _SECONDS, "processor time after which an invoke hangs (0.3; yours 30)"),
     Option("--cxx", {"metavar": "COMMAND"}, "C++ compiler for C arrays ($CXX, g++, clang++, c++)"),
     Option("--baseline", _PATH, "fail a case that is worse than in this report, or larger"),
+    Option("--arena-limit", _BYTES, "fail a model whose smallest tensor arena is larger"),
+    Option("--size-limit", _BYTES, "fail a flatbuffer that is larger"),
     Option("--seed", {"type": int, "default": 2015}, "seed of stimuli and calibration"),
     Option("--strict", _PYTESTS, "warnings fail, and what cannot be judged"),
     Option("--full", _SWITCH, "slow entry points for every variant too"),
@@ -92,7 +95,7 @@ OTHERS = (
     Option("--update-baseline", _SWITCH, "store this run, if all is well, as --baseline instead"),
     Option("--show-quantization", _SWITCH, "print every tensor's type, scale and zero point"),
     Option("--report", {**_PATH, "default": Path("report")}, "folder of the report"),
-    Option("--cache", {**_PATH, "default": ROOT / ".cache"}, "folder of conversions"),
+    Option("--cache", {**_PATH, "default": CACHE}, "folder of conversions"),
     Option("--no-cache", _SWITCH, "convert everything again"),
     Option("--jobs", {"type": int, "default": os.cpu_count()}, "conversions at a time"),
 )
@@ -136,6 +139,7 @@ def pytest_configure(config: pytest.Config) -> None:
             streaming=option.streaming,
             strict=bool(option.strict),
             boards=option.device,
+            converts=option.converter_python is not None,
         )
         _check_imports(option)
         _check_repair(option)
@@ -146,6 +150,10 @@ def pytest_configure(config: pytest.Config) -> None:
             raise ValueError(f"--seed {option.seed}: expected 0 or more")
         if option.deadline is not None and not 0 < option.deadline < float("inf"):
             raise ValueError(f"--deadline {option.deadline:g}: expected seconds above 0")
+        for name in ("arena_limit", "size_limit"):
+            if (limit := getattr(option, name)) is not None and limit < 1:
+                flag = "--" + name.replace("_", "-")
+                raise ValueError(f"{flag} {limit}: expected a number of bytes above 0")
         if option.cxx or os.environ.get("CXX"):
             find_compiler(option.cxx)
         if option.jobs < 1:

@@ -79,6 +79,8 @@ def settings_of(config: pytest.Config) -> Settings:
         expected=option.expected,
         state_dict=option.state_dict,
         report=option.report,
+        arena_limit=option.arena_limit,
+        size_limit=option.size_limit,
         cxx=option.cxx,
         imports=user_modules.find(option.imports),
         streaming=config.stash[SELECTION].streaming,

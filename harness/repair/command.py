@@ -18,7 +18,7 @@ from fixtures.runtimes import RUNTIMES, Runtime
 from harness.pipeline.settings import Settings
 from harness.repair import models, scales
 from harness.session.session import Session
-from harness.support.project import ROOT
+from harness.support.project import CACHE, COMMAND
 
 KERAS = (".keras", ".h5", ".hdf5")
 
@@ -73,7 +73,7 @@ def _repaired(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m harness repair",
+        prog=f"{COMMAND} repair",
         description="Write the same model so that its LSTMs fuse, or with their integer scales "
         "repaired.",
     )
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--trusted", action="store_true", help="the model may carry code")
     parser.add_argument("--seed", type=int, default=2015, help="of the samples, without --inputs")
-    parser.add_argument("--cache", type=Path, default=ROOT / ".cache", help="kept results")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="kept results")
     return parser
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from harness.comparison.overrides import parse
 from harness.pipeline.cases import Case
 from harness.support.names import printable
+from harness.support.project import GATE
 
 
 def rerun_command(nodeid: str, case: Case, given: Mapping[str, Any], example: str = "") -> str:
@@ -17,7 +18,7 @@ def rerun_command(nodeid: str, case: Case, given: Mapping[str, Any], example: st
     given: the options that decide cases, by flag, and their values; of those that take several,
     the command has what decides this case. example: of a law, the one to examine.
     """
-    words = ["pytest", nodeid]
+    words = [*GATE.split(), nodeid]
     if given.get("--repair"):
         given = _as_given(given, case)
     for flag, value in given.items():

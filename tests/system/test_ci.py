@@ -1,7 +1,7 @@
 """Each piece for a CI is carried out as its runner would.
 
 The steps of the GitHub action run with bash, the pre-commit hook with pre-commit itself, the GitLab
-job's script as the README has it.
+job's script as docs/ci.md has it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import yaml
 
 from harness.support.project import ROOT
 
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "ci.md").read_text()
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 STEPS = ACTION["runs"]["steps"]
 OPTIONS = "--model 'my model.keras' --recipe float32 --runtime tflm"
@@ -194,7 +194,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def _hooked(repository: Path, published: tuple[Path, str], arguments: list[str]) -> Any:
     """Run the hook as pre-commit does before a commit."""
     folder, revision = published
-    config = _readme_block("repos:")
+    config = _block("repos:")
     (entry,) = config["repos"]
     assert set(entry) == {"repo", "rev", "hooks"}
     entry.update(repo=str(folder), rev=revision)
@@ -207,22 +207,22 @@ def _hooked(repository: Path, published: tuple[Path, str], arguments: list[str])
     return subprocess.run(
         [sys.executable, "-m", "pre_commit", "run", "--verbose", "--color=never"],
         cwd=repository,
-        env=_environment(repository, PRE_COMMIT_HOME=str(repository.parent / "pre-commit")),
+        env=_environment(repository, PRE_COMMIT_HOME=str(folder.parent / "pre-commit")),
         capture_output=True,
         text=True,
         timeout=300,
     )
 
 
-def _readme_block(word: str) -> Any:
-    """The README's YAML block that has a word in it."""
-    blocks = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+def _block(word: str) -> Any:
+    """The page's YAML block that has a word in it."""
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
     (found,) = [block for block in blocks if word in block]
     return yaml.safe_load(found)
 
 
 def test_the_hook_gates_what_is_committed(repository: Path, published: tuple[Path, str]) -> None:
-    done = _hooked(repository, published, ["--tflite", "my.tflite"])
+    done = _hooked(repository, published, ["my.tflite"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"LSTM conformance\.+Passed", done.stdout)
     assert "0 failed, 0 untested" in " ".join(done.stdout.split())
@@ -230,15 +230,15 @@ def test_the_hook_gates_what_is_committed(repository: Path, published: tuple[Pat
     (repository / "notes.txt").write_text("nothing to do with models")
     _git(repository, "commit", "--quiet", "--message", "models")
     _git(repository, "add", "notes.txt")
-    again = _hooked_again(repository)
+    again = _hooked_again(repository, published)
     assert "no files to check" in again.stdout
 
 
-def _hooked_again(repository: Path) -> Any:
+def _hooked_again(repository: Path, published: tuple[Path, str]) -> Any:
     return subprocess.run(
         [sys.executable, "-m", "pre_commit", "run", "--color=never"],
         cwd=repository,
-        env=_environment(repository, PRE_COMMIT_HOME=str(repository.parent / "pre-commit")),
+        env=_environment(repository, PRE_COMMIT_HOME=str(published[0].parent / "pre-commit")),
         capture_output=True,
         text=True,
         timeout=300,
@@ -247,7 +247,7 @@ def _hooked_again(repository: Path) -> Any:
 
 def test_the_hook_stops_a_broken_model(repository: Path, published: tuple[Path, str]) -> None:
     (repository / "broken.tflite").write_bytes(b"no model")
-    done = _hooked(repository, published, ["--tflite", "broken.tflite"])
+    done = _hooked(repository, published, ["broken.tflite"])
     assert done.returncode == 1
     assert re.search(r"LSTM conformance\.+Failed", done.stdout)
     assert "not a TFLite flatbuffer" in done.stdout
@@ -272,17 +272,23 @@ def test_the_hook_looks_at_models_and_settings(name: str, runs: bool) -> None:
     assert bool(re.search(hook["files"], name)) == runs
 
 
-def test_the_job_of_gitlab_runs_as_the_readme_has_it(repository: Path) -> None:
-    """With the harness checked out in the repository, as a submodule would be."""
-    job = _readme_block("artifacts")["lstm-conformance"]
-    (repository / "lstm-conformance").symlink_to(ROOT, target_is_directory=True)
+def test_the_job_of_gitlab_runs_as_the_page_has_it(repository: Path) -> None:
+    """But for the installation, which tests/system/test_wheel.py carries out."""
+    job = _block("artifacts")["lstm-conformance"]
+    installing, *lines = job["script"]
+    assert installing == "pip install 'lstm-conformance[keras]'"
+    tools = repository.parent / "tools"
+    tools.mkdir()
+    command = tools / "lstm-conformance"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ROOT}/lstm_conformance" "$@"\n')
+    command.chmod(0o755)
     (repository / "my model.keras").rename(repository / "my.keras")
     script = repository.parent / "job.sh"
-    script.write_text("\n".join(job["script"]))
+    script.write_text("\n".join(lines))
     done = subprocess.run(
         ["bash", "-eo", "pipefail", script],
         cwd=repository,
-        env=_environment(repository),
+        env=_environment(repository, PATH=f"{tools}:{os.environ['PATH']}"),
         capture_output=True,
         text=True,
         timeout=300,
@@ -294,7 +300,7 @@ def test_the_job_of_gitlab_runs_as_the_readme_has_it(repository: Path) -> None:
 
 
 def test_the_workflow_of_github_names_inputs_that_exist() -> None:
-    (job,) = _readme_block("runs-on")["jobs"].values()
+    (job,) = _block("runs-on")["jobs"].values()
     (gate,) = [step for step in job["steps"] if "lstm-conformance" in step["uses"]]
     assert set(gate["with"]) <= set(ACTION["inputs"])
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from harness.assurance.emulation import debian, python
 from harness.assurance.emulation.architectures import ARCHITECTURES, Architecture, Board
-from harness.support.project import ROOT
+from harness.support.project import CACHE, ROOT
 
 _ASKED = "import platform, sys, numpy, {0}; print(platform.machine(), numpy.__version__)"
 
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--folder",
         type=Path,
-        default=ROOT / ".cache" / "emulation",
+        default=CACHE / "emulation",
         help="where environments are kept",
     )
     return parser

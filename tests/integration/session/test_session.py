@@ -37,7 +37,7 @@ class _Drilled(Workers):
         self.server = Server((DRILL,))
         self._drill = Worker(self.server, DRILL)
 
-    def of(self, runtime: Runtime) -> Worker:
+    def of(self, runtime: Runtime, content: bytes = b"") -> Worker:
         return self._drill if runtime.name == "tflm" else super().of(runtime)
 
     def close(self) -> None:

@@ -1,0 +1,1 @@
+"""Start everything by one command: gates, repairs, reports, `init` and `doctor`."""
