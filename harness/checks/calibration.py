@@ -23,7 +23,8 @@ from harness.quantization.calibration_share import (
 from harness.session.session import Session
 from harness.structure.findings import Finding
 from harness.weights.audit import normalised
-from harness.weights.layer_alignment import align, matches
+from harness.weights.layer_alignment import align
+from harness.weights.lstm_matching import matches
 from reference.arithmetic.affine import Affine, dequantise
 from reference.lstm.integer_weights import IntegerLstm
 from reference.network import UnsupportedLayer

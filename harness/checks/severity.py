@@ -33,6 +33,7 @@ CONSEQUENCES: Mapping[str, Consequence] = {
             "not-the-model",
             "not-the-state-dict",
             "output-names",
+            "unreached",
             "not-quantised",
             "float-island",
             "initial-state-dropped",

@@ -20,7 +20,9 @@ from harness.weights.audit import (
     of_dense,
     of_lstm,
 )
-from harness.weights.layer_alignment import Aligned, Constant, Match
+from harness.weights.layer_alignment import Aligned
+from harness.weights.lstm_matching import Match
+from harness.weights.operator_graph import Constant
 from reference.lstm.weights import Gates, LstmWeights
 from tests.support.networks import document, node
 from tests.support.reference_models import float_weights
