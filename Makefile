@@ -10,6 +10,8 @@
 # make keras3        write the golden Keras 3 files again (needs Python 3.11)
 # make mutants       mutation testing of the oracles and the comparison (minutes)
 # make wheel         build the wheel into dist/, with the pinned hatchling
+# make docs         build the documentation as a site in .cache/site
+# make gallery      rewrite docs/gallery.md and the pictures from real runs
 # make lock          resolve requirements/*.in again (needs uv)
 
 SHELL := /bin/bash
@@ -27,7 +29,7 @@ SHORT := last/ or sequences/ or bidirectional-concat/ or gru/ or digits/
 
 .PHONY: help conformance conformance-short check quick test fuzz certify certificate world mutants \
 	matrix versions arm64 ophint keras3 \
-	wheel lock clean
+	docs gallery wheel lock clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -78,7 +80,7 @@ mutants: .venv/.mutants
 	$(BIN)/python -m tools.mutate $(ARGS)
 	$(BIN)/python -m tools.mutants --write
 
-# Rewrites the README's support matrix from the registry.
+# Rewrites the support matrix of docs/support.md from the registry.
 matrix: .venv/.run
 	$(BIN)/python -m harness matrix --write
 
@@ -138,6 +140,14 @@ keras3: .venv/.dev
 wheel: .venv/.dev
 	$(BIN)/uv build --quiet --wheel --require-hashes \
 		--build-constraint requirements/build.txt --out-dir dist .
+
+docs: .venv/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open .cache/site/index.html"
+
+# From real runs of models that go wrong as users' do: minutes.
+gallery: .venv/.dev
+	$(BIN)/python -m tools.site --write
 
 lock:
 	for set in run dev mutants build; do \

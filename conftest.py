@@ -6,6 +6,6 @@ pytest_plugins = [
     for name in (
         *("project", "options", "session", "repairs", "collection", "outcome_hooks", "report"),
         *("laws", "structure", "resources", "kernels", "arithmetic", "parallel", "benchmarks"),
-        *("own_failures", "progress", "verdicts", "absent"),
+        *("own_failures", "progress", "absent", "verdicts"),
     )
 ]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 #: Name, module whose `main` takes the rest of the line, help. A module is imported when it is run.
 COMMANDS = (
     ("report", "harness.report.command", "merge or compare stored reports, or write their page"),
-    ("matrix", "harness.report.support_matrix", "write or check the README's support matrix"),
+    ("matrix", "harness.report.support_matrix", "write or check docs/support.md's matrix"),
     ("pad-lstm", "harness.flatbuffer.lstm_padding", "pad the LSTMs of an old flatbuffer"),
     ("repair", "harness.repair.command", "write a model that comes out wrong as one that does not"),
     ("certify", "harness.assurance.certificate.command", "see every check kill its faults"),

@@ -1,7 +1,7 @@
 """Each piece for a CI is carried out as its runner would.
 
 The steps of the GitHub action run with bash, the pre-commit hook with pre-commit itself, the GitLab
-job's script as the README has it.
+job's script as docs/ci.md has it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import yaml
 
 from harness.support.project import ROOT
 
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "ci.md").read_text()
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 STEPS = ACTION["runs"]["steps"]
 OPTIONS = "--model 'my model.keras' --recipe float32 --runtime tflm"
@@ -194,7 +194,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def _hooked(repository: Path, published: tuple[Path, str], arguments: list[str]) -> Any:
     """Run the hook as pre-commit does before a commit."""
     folder, revision = published
-    config = _readme_block("repos:")
+    config = _block("repos:")
     (entry,) = config["repos"]
     assert set(entry) == {"repo", "rev", "hooks"}
     entry.update(repo=str(folder), rev=revision)
@@ -214,9 +214,9 @@ def _hooked(repository: Path, published: tuple[Path, str], arguments: list[str])
     )
 
 
-def _readme_block(word: str) -> Any:
-    """The README's YAML block that has a word in it."""
-    blocks = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+def _block(word: str) -> Any:
+    """The page's YAML block that has a word in it."""
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
     (found,) = [block for block in blocks if word in block]
     return yaml.safe_load(found)
 
@@ -272,9 +272,9 @@ def test_the_hook_looks_at_models_and_settings(name: str, runs: bool) -> None:
     assert bool(re.search(hook["files"], name)) == runs
 
 
-def test_the_job_of_gitlab_runs_as_the_readme_has_it(repository: Path) -> None:
+def test_the_job_of_gitlab_runs_as_the_page_has_it(repository: Path) -> None:
     """But for the installation, which tests/system/test_wheel.py carries out."""
-    job = _readme_block("artifacts")["lstm-conformance"]
+    job = _block("artifacts")["lstm-conformance"]
     installing, *lines = job["script"]
     assert installing == "pip install 'lstm-conformance[keras]'"
     tools = repository.parent / "tools"
@@ -300,7 +300,7 @@ def test_the_job_of_gitlab_runs_as_the_readme_has_it(repository: Path) -> None:
 
 
 def test_the_workflow_of_github_names_inputs_that_exist() -> None:
-    (job,) = _readme_block("runs-on")["jobs"].values()
+    (job,) = _block("runs-on")["jobs"].values()
     (gate,) = [step for step in job["steps"] if "lstm-conformance" in step["uses"]]
     assert set(gate["with"]) <= set(ACTION["inputs"])
 

@@ -17,7 +17,7 @@ from harness.report.merge import merge
 from harness.support.project import ROOT
 from tests.support.runs import Run, run_suites
 
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "ci.md").read_text()
 
 
 class Project(Run):
@@ -34,12 +34,12 @@ class Project(Run):
 
 @pytest.fixture(scope="module")
 def repository(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One Keras model, and the README's configuration as it stands there."""
+    """One Keras model, and the configuration as docs/ci.md has it."""
     folder = tmp_path_factory.mktemp("repository")
     (folder / "model.keras").write_bytes((models / "small model.keras").read_bytes())
     (folder / "samples.npz").write_bytes((models / "inputs.npz").read_bytes())
     (folder / "lstm-conformance").symlink_to(ROOT, target_is_directory=True)
-    (block,) = re.findall(r"```toml\n(\[tool\.pytest.*?)```", README, flags=re.DOTALL)
+    (block,) = re.findall(r"```toml\n(\[tool\.pytest.*?)```", PAGE, flags=re.DOTALL)
     (folder / "pyproject.toml").write_text(block)
     return folder
 

@@ -1,4 +1,4 @@
-"""The README is true: its commands run, its table is what the registry says, its paths exist."""
+"""README and pages are true: their commands run, their tables are today's, their paths exist."""
 
 from __future__ import annotations
 
@@ -12,23 +12,41 @@ from pathlib import Path
 import pytest
 
 from fixtures.limitations import cases
+from harness.__main__ import COMMANDS as COMMANDS_BESIDE
 from harness.report import support_matrix
 from harness.support.project import ROOT
 
 README = (ROOT / "README.md").read_text()
+#: Pages that a command writes have its numbers; their paths are of the day that they were made.
+PAGES = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
+TEXTS = {"README.md": README, **PAGES}
+#: A word for any option, and one of another program.
+OTHERS = ("--option", "--specs")
 BIN = Path(sys.executable).parent
 
 
-def _commands() -> list[str]:
-    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line.strip()]
+def _commands(text: str = README) -> list[str]:
+    """The commands of a text's sh blocks, one a line."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
+    joined = [block.replace("\\\n", " ") for block in blocks]
+    return [
+        " ".join(line.split()) for block in joined for line in block.splitlines() if line.strip()
+    ]
+
+
+#: Every command once: of the README, then of the pages.
+COMMANDS = list(dict.fromkeys([*_commands(), *(c for t in PAGES.values() for c in _commands(t))]))
+
+
+def test_the_readme_is_read_in_one_sitting() -> None:
+    assert len(README.splitlines()) <= 150
 
 
 def test_the_first_commands_are_the_two_of_make() -> None:
     assert _commands()[:2] == ["make conformance", "make test"]
 
 
-@pytest.mark.parametrize("command", [c for c in _commands() if c.startswith("make ")])
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ")])
 def test_make_knows_the_target(command: str) -> None:
     """They are not carried out here: this test is part of one of them."""
     words = shlex.split(command)
@@ -37,7 +55,7 @@ def test_make_knows_the_target(command: str) -> None:
     assert "-m pytest" in done.stdout or "-m harness" in done.stdout
 
 
-@pytest.mark.parametrize("command", [c for c in _commands() if not c.startswith("make ")])
+@pytest.mark.parametrize("command", [c for c in COMMANDS if not c.startswith("make ")])
 def test_every_other_command_runs(command: str, models: Path, tmp_path: Path) -> None:
     files = {
         "my.keras": models / "small model.keras",
@@ -61,21 +79,40 @@ def test_every_other_command_runs(command: str, models: Path, tmp_path: Path) ->
 
 def test_the_support_matrix_is_not_stale() -> None:
     expected = support_matrix.markdown(support_matrix.expected_outcomes(cases.load()))
-    assert support_matrix.in_readme(README) == expected, "run `make matrix`"
+    assert support_matrix.in_page(PAGES["support.md"]) == expected, "run `make matrix`"
 
 
 def test_the_paths_that_are_named_exist() -> None:
-    named = re.findall(r"`((?:fixtures|suites|reference|examples|tests)/[\w./]*)`", README)
-    assert len(named) >= 3
+    paths = r"`((?:fixtures|suites|reference|examples|tests|tools|harness)/[\w./]*)`"
+    named = [path for text in TEXTS.values() for path in re.findall(paths, text)]
+    assert len(named) >= 20
     for path in named:
         assert (ROOT / path).exists(), path
-    for link in re.findall(r"\]\(([\w./]+)\)", README):
+    for link in re.findall(r"\]\(([\w./]+)\)", README):  # mkdocs checks those of the pages
         assert (ROOT / link).exists(), link
 
 
-def test_the_options_of_the_readme_exist() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--help"], cwd=ROOT, capture_output=True, text=True
-    )
-    for option in set(re.findall(r"`(--[a-z-]+)", README)) - {"--mnist"}:
-        assert option in done.stdout, option
+def _options(name: str, *words: str) -> str:
+    """The help of a command."""
+    command = [sys.executable, "-m", name, *words, "--help"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+
+
+def test_the_options_that_are_named_exist() -> None:
+    """Of pytest with the harness's plugins, and of the commands beside the suites."""
+    commands = [
+        *(("pytest",), ("tools.site",), ("examples.digits",), ("tools.mutate",)),
+        *(("harness", name) for name, *_ in COMMANDS_BESIDE),
+    ]
+    known = " ".join(_options(*command) for command in commands)
+    named = {
+        name: set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text)) for name, text in TEXTS.items()
+    }
+    unknown = {
+        name: sorted(
+            o for o in options if not re.search(rf"{o}(?![\w-])", known) and o not in OTHERS
+        )
+        for name, options in named.items()
+    }
+    assert {name: found for name, found in unknown.items() if found} == {}
+    assert not re.search(r"--no-such-option(?![\w-])", known)

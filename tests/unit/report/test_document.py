@@ -160,12 +160,12 @@ README = f"before\n{support_matrix.BEGIN}\n| old |\n{support_matrix.END}\nafter\
 def test_the_readme_table_is_replaced_and_nothing_else() -> None:
     text = support_matrix.replaced(README, "| new |")
     assert text == README.replace("old", "new")
-    assert support_matrix.in_readme(text) == "| new |"
+    assert support_matrix.in_page(text) == "| new |"
 
 
 def test_a_readme_without_markers_is_an_error() -> None:
     with pytest.raises(ValueError, match="no table between"):
-        support_matrix.in_readme("nothing")
+        support_matrix.in_page("nothing")
 
 
 def test_a_stale_table_fails(
@@ -175,7 +175,7 @@ def test_a_stale_table_fails(
     run.write_text(json.dumps(_document(CASE)))
     fresh = support_matrix.markdown(support_matrix.reported_outcomes(_document(CASE)))
     path.write_text(support_matrix.replaced(README, fresh))
-    monkeypatch.setattr(support_matrix, "README", path)
+    monkeypatch.setattr(support_matrix, "PAGE", path)
     assert support_matrix.main(["--check", str(run)]) == 0
     run.write_text(json.dumps(_document({**CASE, "outcome": "crashed"})))
     assert support_matrix.main(["--check", str(run)]) == 1
