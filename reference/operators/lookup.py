@@ -67,6 +67,17 @@ def table_of_int16(
     least, most = scale_out * real(low - output_zero), scale_out * real(high - output_zero)
     step = (last - first) / real(_STEPS)
     per_unit = real(2**16) / (most - least)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = _samples(function, first, last, step, per_unit)
+    # Where infinities cancel the kernel converts NaN, which x86-64 leaves as 0 in 16 bits.
+    table = np.nan_to_num(np.clip(found, low, high), nan=0.0).astype(np.int64)
+    table.setflags(write=False)
+    return table
+
+
+def _samples(function: Function, first: Any, last: Any, step: Any, per_unit: Any) -> Array:
+    """Values at the ends of all segments, in the step's own precision."""
+    real = type(step)
     k = np.arange(_STEPS).astype(real)
     value = function(first + k * step) * per_unit
     middle = function(first + k * step + step / real(2)) * per_unit
@@ -75,10 +86,8 @@ def table_of_int16(
     interpolated = round_half_away((following + sample) / real(2))
     bias = round_half_away((interpolated - round_half_away(middle)) / real(2))
     end = round_half_away(function(np.array([last], real)) * per_unit)
-    table: NDArray[np.int64] = np.clip(np.concatenate([sample - bias, end]), low, high)
-    table = table.astype(np.int64)
-    table.setflags(write=False)
-    return table
+    joined: Array = np.concatenate([sample - bias, end])
+    return joined
 
 
 def look_up_int8(table: Array, x: Array) -> Array:

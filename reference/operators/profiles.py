@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
+#: How a 32-bit accumulator is rescaled (reference/operators/rescaling.py).
+Rescaling = Literal["double", "double_up", "single", "float32"]
+
 
 @dataclass(frozen=True)
 class OperatorProfile:
@@ -17,12 +20,40 @@ class OperatorProfile:
     rounding: of 32-bit rescaling: twice (the default of all builds) or once.
     float_lstm: whether the float LSTM sums in the order of the columns, one processor as the
         other, or in an order of the processor's.
+    delegate: which XNNPACK takes operators over (reference/operators/delegation.py): none, that of
+        TensorFlow 2.15.1 or that of LiteRT 2.3.0. It rescales in float32, ties to even.
+    scale_product: the precision of input scale x weight scale of a FULLY_CONNECTED per tensor.
+    matrix_rescaling: how the built-in kernels of FULLY_CONNECTED and CONV_2D rescale
+        (reference/operators/rescaling.py); "double_up" is ruy's on x86-64.
+    depthwise_rescaling: the same of DEPTHWISE_CONV_2D.
+    int16_without_bias: the accumulator of an int16 FULLY_CONNECTED without a bias; with one it has
+        64 bits.
+    int16_rescaling: of such a 64-bit accumulator: by a mantissa of 15 bits, or in float64, ties
+        away from zero (kernels/internal/reference/integer_ops/fully_connected.h of 2026).
+    difference_scales: the precision of the multipliers of SUB.
+    product_scale: the precision of the multiplier of MUL.
+    int16_powers: whether ADD and SUB of int16 only shift where all scales are powers of two and
+        the option pot_scale_int16 holds.
+    square_root: of float32: rounded correctly, or estimated (XNNPACK of 2026 on x86-64).
+    same_padding: what the delegate adds under SAME when the last window ends before the image
+        does: nothing, or, by an unsigned subtraction that wraps, so much that windows see nothing.
     """
 
     name: str
     lstm: str
     rounding: Literal["double", "single"] = "double"
     float_lstm: Literal["in order", "any order"] = "any order"
+    delegate: Literal["none", "xnnpack_2023", "xnnpack_2026"] = "none"
+    scale_product: Literal["float32", "float64"] = "float32"
+    matrix_rescaling: Rescaling = "double_up"
+    depthwise_rescaling: Rescaling = "double"
+    int16_without_bias: Literal["int32", "int64"] = "int32"
+    int16_rescaling: Literal["mantissa15", "float64"] = "mantissa15"
+    difference_scales: Literal["float32", "float64"] = "float64"
+    product_scale: Literal["float32", "float64"] = "float32"
+    int16_powers: Literal["shifted", "general"] = "shifted"
+    square_root: Literal["rounded", "estimated"] = "rounded"
+    same_padding: Literal["saturates", "wraps"] = "saturates"
 
     # Rescaling, activations and softmax: requantise.py, activations.py, softmax.py --------------
     #: From float32 to int8 (uint8) and to int16: a division, ties away from zero; a product with
@@ -40,8 +71,9 @@ class OperatorProfile:
     relu6: Literal["rescaled", "clamped"] = "rescaled"
     #: LEAKY_RELU of int8: gemmlowp's multipliers, or XNNPACK's 8.8 factors where it takes them.
     leaky_relu_int8: Literal["multiplier", "xnnpack"] = "multiplier"
-    #: LOGISTIC, TANH and ELU of int8: a table rounded away from zero, XNNPACK's table rounded to
-    #: even, or (not ELU) gemmlowp's 32-bit fixed point.
+    #: ELU of int8: a table rounded away from zero, or XNNPACK's, rounded to even.
+    elu_int8: Literal["table", "xnnpack"] = "table"
+    #: LOGISTIC and TANH of int8: the same two, or gemmlowp's 32-bit fixed point.
     sigmoid_int8: Literal["table", "xnnpack", "gemmlowp"] = "table"
     #: LOGISTIC and TANH of int16 at scales of a power of two: gemmlowp's, or the table of sigmoid.
     sigmoid_int16: Literal["gemmlowp", "table"] = "gemmlowp"
@@ -49,6 +81,17 @@ class OperatorProfile:
     softmax_int8: Literal["table", "gemmlowp"] = "table"
     #: The precision that the two tables of SOFTMAX of int16 are filled in.
     softmax_int16: Literal["float32", "float64"] = "float64"
+    #: LOGISTIC of float32: exp(x) under -9, or 1 / (1 + exp(-x)) throughout.
+    sigmoid_float: Literal["exponential_tail", "whole"] = "whole"
+    #: EXP of float32: by a reduced argument, or 2 to the power of a float32 product.
+    exp_float: Literal["reduced", "product"] = "reduced"
+    #: HARD_SWISH of float32: x (x + 3) / 6, or x (x / 6 + 1/2).
+    hard_swish_float: Literal["product", "gate"] = "product"
+    #: What TANH and RELU6 of float32 make of NaN.
+    tanh_of_nan: Literal["kept", "one"] = "kept"
+    relu6_of_nan: Literal["kept", "zero"] = "zero"
+    #: Comparisons of int16: by their codes, or nothing that is known.
+    compare_int16: Literal["codes", "unknown"] = "codes"
     #: LOG_SOFTMAX of int8: a float32 table of exp, or gemmlowp's 32-bit fixed point.
     log_softmax_int8: Literal["table", "gemmlowp"] = "table"
 
@@ -63,7 +106,10 @@ TFLITE_REFERENCE = replace(
     dequantize="product",
     sigmoid_int16="table",
     softmax_int8="gemmlowp",
+    sigmoid_float="exponential_tail",
     log_softmax_int8="gemmlowp",
+    matrix_rescaling="double",
+    int16_without_bias="int64",
 )
 TFLITE_DEFAULT = replace(
     TFLITE_BUILTIN,
@@ -72,9 +118,26 @@ TFLITE_DEFAULT = replace(
     requantize_int8="xnnpack",
     dequantize="product",
     leaky_relu_int8="xnnpack",
+    elu_int8="xnnpack",
     sigmoid_int8="xnnpack",
+    delegate="xnnpack_2023",
+    same_padding="wraps",
+    hard_swish_float="gate",
+    tanh_of_nan="one",
+    relu6_of_nan="kept",
 )
-LITERT = replace(TFLITE_DEFAULT, name="LiteRT 2.3.0", lstm="LiteRT 2.3.0")
+LITERT = replace(
+    TFLITE_DEFAULT,
+    name="LiteRT 2.3.0",
+    lstm="LiteRT 2.3.0",
+    delegate="xnnpack_2026",
+    square_root="estimated",
+    int16_rescaling="float64",
+    same_padding="saturates",
+    elu_int8="table",
+    exp_float="product",
+    tanh_of_nan="kept",
+)
 TFLM = OperatorProfile(
     "TensorFlow Lite Micro",
     "TensorFlow Lite Micro",
@@ -85,11 +148,18 @@ TFLM = OperatorProfile(
     dequantize="product",
     activation_quotient="float64",
     relu6="clamped",
+    compare_int16="unknown",
     sigmoid_int8="gemmlowp",
     sigmoid_int16="table",
     softmax_int8="gemmlowp",
     softmax_int16="float32",
+    sigmoid_float="exponential_tail",
     log_softmax_int8="gemmlowp",
+    scale_product="float64",
+    matrix_rescaling="double",
+    int16_without_bias="int64",
+    product_scale="float64",
+    int16_powers="general",
 )
 
 #: By the names of the harness's runtimes.

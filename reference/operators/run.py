@@ -74,7 +74,7 @@ def at_equal_inputs(
             held.append(Value(values[index]))
         else:
             held.append(_given(graph, index, {}))
-        if index != ABSENT and held[-1] is None and not graph.tensors[index].variable:
+        if index != ABSENT and held[-1] is None and not _at_rest(graph, index):
             raise NoOracle(f"{operator.name}: its input {graph.tensors[index].name!r} is not known")
     count = next((len(v.array) for v in held if v is not None and not v.shared), 1)
     found = _answers(model, graph, operator, held, profile, count)
@@ -173,7 +173,7 @@ class _Runner:
         for position, operator in enumerate(graph.operators):
             held = [_given(graph, index, {**values, **variables}) for index in operator.inputs]
             unknown = any(
-                value is None and index != ABSENT and not graph.tensors[index].variable
+                value is None and index != ABSENT and not _at_rest(graph, index)
                 for index, value in zip(operator.inputs, held, strict=True)
             )
             if unknown:
@@ -313,6 +313,12 @@ def _apiece(allowed: Sequence[Array | None], values: Array) -> Array | None:
         [np.broadcast_to(zero if a is None else np.reshape(a, shape), shape) for a in allowed]
     )
     return found
+
+
+def _at_rest(graph: Graph, index: int) -> bool:
+    """Whether a tensor is a variable that nothing but its own operator writes."""
+    written = {k for operator in graph.operators for k in operator.outputs}
+    return graph.tensors[index].variable and index not in written
 
 
 def _one(value: Value | None, sample: int) -> Value | None:

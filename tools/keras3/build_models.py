@@ -9,7 +9,8 @@ FOLDER/VERSION.zip gets for each model NAME.keras, for some NAME.h5 too, as Kera
 NAME.npz: the inputs by name, `input/NAME` [samples, …], and the answers `output/0`, `output/1`, …
 of the model; of the model of mixed policies also `float32/0`, the answer of the same layers and
 weights under the policy float32. Weights are drawn from a fixed seed, so that every version
-writes the same functions. provenance.json there says what was at work, with digests.
+writes the same functions. With names, the files of all other models stay in the archive.
+provenance.json there says what was at work, with digests.
 """
 
 from __future__ import annotations
@@ -164,6 +165,56 @@ def cells() -> Any:
     return keras.Model(x, layers.SimpleRNN(2)(y))
 
 
+def attention() -> Any:
+    """Several heads with a key of their own, a causal mask, and both older kinds of attention."""
+    x = keras.Input((TIME, FEATURES), name="sensor")
+    h = layers.LSTM(UNITS, return_sequences=True)(x)
+    k = layers.Dense(UNITS, activation="tanh")(h)
+    y = layers.MultiHeadAttention(2, 3, name="heads")(h, h, key=k)
+    z = layers.MultiHeadAttention(1, 2, use_bias=False, name="past")(h, y, use_causal_mask=True)
+    a = layers.Attention(use_scale=True, name="dot")([k, z])
+    b = layers.Attention(score_mode="concat", name="concat")([k, h, y])
+    c = layers.AdditiveAttention(name="additive")([k, y])
+    both = layers.Concatenate()([a, b, c])
+    return keras.Model(x, layers.Dense(2)(layers.GlobalAveragePooling1D()(both)))
+
+
+def functions() -> Any:
+    """Functions of keras.ops and operators, among them an op of each kind that the reader knows."""
+    ops = keras.ops
+    x = keras.Input((TIME, FEATURES), name="sensor")
+    h = layers.LSTM(UNITS, return_sequences=True)(x)
+    last, first, middle = h[:, -1], h[:, 0:1, :], h[:, 1:5:2, :]
+    mean, most, least = ops.mean(h, axis=1), ops.max(h, axis=1), ops.min(h, axis=-1, keepdims=True)
+    score = ops.matmul(h, ops.transpose(h, axes=(0, 2, 1)))
+    read = ops.matmul(ops.softmax(score, axis=-1), h)
+    gate = ops.sigmoid(last) * ops.tanh(mean) + 0.5 - 2.0 * ops.square(most)
+    wave = ops.sin(gate) / (1.5 + ops.exp(-ops.cos(last))) + ops.sqrt(ops.absolute(mean) + 0.25)
+    flat = ops.reshape(middle, (-1, 2 * UNITS))
+    stacked = ops.sum(ops.stack([gate, wave, last], axis=1), axis=1)
+    one = ops.squeeze(ops.expand_dims(last, axis=1), axis=1)
+    kept = ops.maximum(one, ops.minimum(mean, ops.relu(gate) - 0.1))
+    kept = ops.clip(kept + ops.log(2.0 + ops.power(kept, 2.0)), -0.4, 0.9)
+    curves = ops.silu(last) + ops.softplus(mean) * ops.softsign(most)
+    parts = [stacked, flat, kept, curves, ops.reshape(first, (-1, UNITS)), least[:, 0], read[:, 2]]
+    return keras.Model(x, layers.Dense(2)(ops.concatenate(parts, axis=-1)))
+
+
+def filters() -> Any:
+    """Separable and depthwise convolutions, and normalisations fitted to data."""
+    x = keras.Input((2 * TIME, FEATURES), name="sensor")
+    y = layers.Normalization(name="fitted")(x)
+    y = layers.Rescaling(0.5, offset=-0.1)(y)
+    y = layers.SeparableConv1D(4, 3, depth_multiplier=2, activation="relu", padding="same")(y)
+    y = layers.DepthwiseConv1D(3, depth_multiplier=2, activation="tanh")(y)
+    y = layers.GroupNormalization(4)(y)
+    z = layers.Reshape((5, 2, 8))(y)
+    z = layers.SeparableConv2D(4, 2, strides=1)(z)
+    z = layers.DepthwiseConv2D(2, padding="same", use_bias=False)(z)
+    z = layers.UnitNormalization()(layers.Reshape((4, 4))(z))
+    return keras.Model(x, layers.Dense(2)(layers.LSTM(UNITS)(layers.Identity()(z))))
+
+
 MODELS: dict[str, Callable[[], Any]] = {
     "stacked": stacked,
     "renamed": renamed,
@@ -178,9 +229,15 @@ MODELS: dict[str, Callable[[], Any]] = {
     "nested": nested,
     "mixed": mixed,
     "cells": cells,
+    "attention": attention,
+    "functions": functions,
+    "filters": filters,
 }
 #: The models that are also written in the format of HDF5 alone.
-LEGACY = ("stacked", "bidirectional", "gru", "shared", "nested", "convolution")
+LEGACY = (
+    *("stacked", "bidirectional", "gru", "shared", "nested", "convolution"),
+    *("attention", "functions", "filters"),
+)
 
 
 def draw_weights(model: Any, random: np.random.RandomState) -> None:
@@ -192,6 +249,9 @@ def draw_weights(model: Any, random: np.random.RandomState) -> None:
             value = 1.0 + 0.5 * value
         drawn.append(value.astype(str(weight.dtype)))
     model.set_weights(drawn)
+    for layer in model.layers:
+        if hasattr(layer, "finalize_state"):  # a Normalization takes its weights over then
+            layer.finalize_state()
 
 
 def samples(model: Any, random: np.random.RandomState) -> dict[str, Any]:
@@ -251,6 +311,11 @@ def main(folder: str, names: list[str]) -> None:
             print(keras.__version__, name, flush=True)
         digests = {}
         path = os.path.join(folder, f"{keras.__version__}.zip")
+        if names and os.path.exists(path):  # the files of all other models stay
+            with zipfile.ZipFile(path) as archive:
+                for file in archive.namelist():
+                    if file.rsplit(".", 1)[0] not in names:
+                        archive.extract(file, made)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
             for file in sorted(os.listdir(made)):
                 with open(os.path.join(made, file), "rb") as opened:
@@ -262,6 +327,9 @@ def main(folder: str, names: list[str]) -> None:
     if os.path.exists(provenance):
         with open(provenance) as opened_text:
             document = json.load(opened_text)
+    if names and keras.__version__ in document:
+        kept = document[keras.__version__]["not_written"]
+        failed = [told for told in kept if told.split(".")[0] not in names] + failed
     document[keras.__version__] = {
         "script": "tools/keras3/build_models.py",
         "seed": SEED,

@@ -92,6 +92,52 @@ def statistics_exchanged(document: dict[str, Any], arrays: Arrays) -> None:
     arrays.update({f"{base}/{index}": value for index, value in enumerate(values)})
 
 
+def heads_exchanged(document: dict[str, Any], arrays: Arrays) -> None:
+    """The projections of query and key in each other's place."""
+    base = "layers/multi_head_attention"
+    for path in _below(arrays, f"{base}/query_dense/"):
+        other = path.replace("query_dense", "key_dense")
+        arrays[path], arrays[other] = arrays[other], arrays[path]
+
+
+def key_left_out(document: dict[str, Any], arrays: Arrays) -> None:
+    """Several heads look for keys among the values."""
+    del _calls(document, "heads")[0]["kwargs"]["key"]
+
+
+def future_seen(document: dict[str, Any], arrays: Arrays) -> None:
+    """Every step attends to those after it, too."""
+    _calls(document, "past")[0]["kwargs"]["use_causal_mask"] = False
+
+
+def operands_exchanged(document: dict[str, Any], arrays: Arrays) -> None:
+    """b - a for a - b."""
+    name = _named(document, "Subtract")
+    _calls(document, name)[0]["args"].reverse()
+
+
+def other_step(document: dict[str, Any], arrays: Arrays) -> None:
+    """The first step for the last, h[:, 0] for h[:, -1]."""
+    for call in _calls(document, _named(document, "GetItem")):
+        call["args"][1][1] = 0
+
+
+def other_axis(document: dict[str, Any], arrays: Arrays) -> None:
+    """A softmax over the queries."""
+    _layer(document, _named(document, "Softmax"))["config"]["axis"] = 1
+
+
+def filter_reversed(document: dict[str, Any], arrays: Arrays) -> None:
+    """A convolution for a correlation."""
+    path = "layers/depthwise_conv1d/vars/0"
+    arrays[path] = arrays[path][::-1].copy()
+
+
+def mean_for_variance(document: dict[str, Any], arrays: Arrays) -> None:
+    base = "layers/normalization/vars"
+    arrays[f"{base}/0"], arrays[f"{base}/1"] = arrays[f"{base}/1"], np.abs(arrays[f"{base}/0"])
+
+
 #: Name, family, the golden file, and what the reader makes of it.
 _FAULTS: tuple[tuple[str, str, str, Edit], ...] = (
     ("gates in the order i, f, o, c", "gate order", "stacked.keras", gates_swapped),
@@ -102,6 +148,14 @@ _FAULTS: tuple[tuple[str, str, str, Edit], ...] = (
     ("groups taken for layers by name", "wrong layer by name", "renamed.keras", by_name),
     ("directions exchanged", "directions exchanged", "bidirectional.keras", directions_exchanged),
     ("a shared layer read as two", "shared layer counted twice", "shared.keras", shared_twice),
+    ("query and key exchanged", "several heads", "attention.keras", heads_exchanged),
+    ("the key of several heads left out", "several heads", "attention.keras", key_left_out),
+    ("a causal mask left out", "several heads", "attention.keras", future_seen),
+    ("operands exchanged", "functions of tensors", "functions.keras", operands_exchanged),
+    ("another step sliced out", "functions of tensors", "functions.keras", other_step),
+    ("softmax along another axis", "functions of tensors", "functions.keras", other_axis),
+    ("a depthwise filter reversed", "order of a layer", "filters.keras", filter_reversed),
+    ("mean and variance exchanged", "order of a layer", "filters.keras", mean_for_variance),
     ("statistics before the scale", "order of a layer", "convolution.keras", statistics_exchanged),
 )
 
@@ -134,6 +188,27 @@ def healthy_files() -> list[tuple[str, str]]:
     """Version and file of each golden file that a fault changes."""
     files = sorted({file for _, _, file, _ in _FAULTS})
     return [(version, file) for version in VERSIONS for file in files]
+
+
+def _layer(document: dict[str, Any], name: str) -> dict[str, Any]:
+    layers = document["model"]["config"]["layers"]
+    found: dict[str, Any] = next(layer for layer in layers if layer["name"] == name)
+    return found
+
+
+def _calls(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = _layer(document, name)["inbound_nodes"]
+    return found
+
+
+def _named(document: dict[str, Any], kind: str) -> str:
+    """The name of the first function of a class."""
+    layers = document["model"]["config"]["layers"]
+    return next(
+        str(layer["name"])
+        for layer in layers
+        if layer["class_name"] == kind and str(layer["module"]).startswith("keras.src.ops")
+    )
 
 
 def _below(arrays: Arrays, prefix: str) -> list[str]:

@@ -7,7 +7,8 @@ import platform
 
 from fixtures.runtimes import Runtime
 from harness.flatbuffer.tensor_codec import to_runtime
-from harness.operators.whole_model import HeldModel, WholeModels
+from harness.operators.held_model import HeldModel
+from harness.operators.whole_model import WholeModels
 from harness.pipeline.cases import Case
 from harness.session.session import Session
 from reference.operators.profiles import PROFILES

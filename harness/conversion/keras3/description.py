@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.conversion.keras3 import operations
 from reference.network.config import options
 from reference.network.hooks import UnsupportedLayer
 
@@ -25,6 +26,8 @@ _KEEPS_MASK = (
     *("AlphaDropout", "Activation", "Dense", "LayerNormalization", "BatchNormalization"),
     *("TimeDistributed", "ReLU", "LeakyReLU", "ELU", "Softmax"),
 )
+#: Layers that attend to sequences, by masks where there are any.
+_ATTENDING = ("Attention", "AdditiveAttention", "MultiHeadAttention")
 #: Options with the only values that change nothing.
 _IDLE: Mapping[str, Any] = {
     "quantization_config": None,
@@ -32,6 +35,9 @@ _IDLE: Mapping[str, Any] = {
     "rms_scaling": False,
     "renorm": False,
     "renorm_clipping": None,
+    "flash_attention": None,
+    "use_gate": False,
+    "sliding_window": None,
 }
 _HALF = ("mixed_float16", "mixed_bfloat16")
 #: What Keras 3 and the oracle's Keras 2.15 call by one name, and compute differently.
@@ -142,10 +148,26 @@ class _Reader:
             return [current]
         return _Graph(self, config, given, within).outputs()
 
+    def operation(
+        self, name: str, config: dict[str, Any], inputs: list[str], within: tuple[str, ...]
+    ) -> str:
+        """The name of what a function gives; a model that is called twice computes it twice."""
+        path = "/".join((*within, name))
+        count = sum(node["name"].split("@")[0] == path for node in self.nodes)
+        path = f"{path}@{count}" if count else path
+        node = {"name": path, "class": "TFOpLambda", "config": config, "inputs": inputs}
+        self.nodes.append({**node, "initial_state": []})
+        return path
+
     def layer(
-        self, layer: Config, inputs: Sequence[str], states: Sequence[str], within: tuple[str, ...]
+        self,
+        layer: Config,
+        inputs: Sequence[str],
+        states: Sequence[str],
+        within: tuple[str, ...],
+        options: Mapping[str, Any] | None = None,
     ) -> list[str]:
-        """The names of a layer's outputs for one more call of it."""
+        """The names of a layer's outputs for one more call of it. options: of the call."""
         if layer["class_name"] in ("Functional", "Sequential"):
             if states:
                 raise UnsupportedLayer(f"model {_name(layer)!r}: initial_state")
@@ -155,7 +177,11 @@ class _Reader:
         owner.nodes.append(name)
         kind, config = _described(layer, owner.path)
         node = {"name": name, "class": kind, "config": config}
-        self.nodes.append({**node, "inputs": list(inputs), "initial_state": list(states)})
+        called = {"call": dict(options)} if options else {}
+        tensors = {"inputs": list(inputs), "initial_state": list(states)}
+        self.nodes.append({**node, **tensors, **called})
+        if kind in _ATTENDING and any(self.masks.get(one) for one in inputs):
+            raise UnsupportedLayer(f"layer {owner.path!r} ({kind}): reads a mask")
         count = _outputs(kind, config)
         found = [name] if count == 1 else [f"{name}:{k}" for k in range(count)]
         self.masks[found[0]] = self._mask(kind, config, inputs)
@@ -201,31 +227,59 @@ class _Graph:
         if layer["class_name"] == "InputLayer":
             return str(self.given[name])
         if _of_ops(layer):
-            return self._cast(layer, call)
+            return self._operation(layer, call)
         if (name, call) not in self.made:
             self.made[name, call] = self._call(layer, layer["inbound_nodes"][call])
         return self.made[name, call][output]
 
+    def _operation(self, layer: Config, call: int) -> str:
+        """The name of what a function of keras.ops gives; behind the cast of a mixed policy, of
+        what is cast."""
+        if layer["class_name"] == "Cast":
+            return self._cast(layer, call)
+        name = _name(layer)
+        if (name, call) not in self.made:
+            node = layer["inbound_nodes"][call]
+            config, inputs = operations.described(layer, node, self._serialised)
+            self.made[name, call] = [self.reader.operation(name, config, inputs, self.within)]
+        return self.made[name, call][0]
+
+    def _serialised(self, tensor: Config) -> str:
+        return self.tensor(tensor["config"]["keras_history"])
+
     def _cast(self, layer: Config, call: int) -> str:
-        """What is behind a cast of a mixed policy."""
         argument = layer["inbound_nodes"][call]["args"][0]
         types = (argument["config"]["dtype"], layer["config"].get("dtype"))
         if layer["class_name"] != "Cast" or not all("float" in str(one) for one in types):
             raise UnsupportedLayer(f"{_name(layer)!r}: the operation {layer['class_name']}")
         return self.tensor(argument["config"]["keras_history"])
 
+    def _attended(self, layer: Config, node: Config) -> list[str]:
+        """Query, value and key of several heads are arguments of their own."""
+        names = ("query", "value", "key")
+        given = {**dict(zip(names, node["args"], strict=False)), **node["kwargs"]}
+        tensors = [self._serialised(given[name]) for name in names if given.get(name) is not None]
+        places = {name: {"input": k} for k, name in enumerate(names[: len(tensors)])}
+        del places["query"]
+        options = {k: v for k, v in node["kwargs"].items() if k not in names}
+        return self.reader.layer(layer, tensors, [], self.within, {**places, **_deciding(options)})
+
     def _call(self, layer: Config, node: Config) -> list[str]:
+        if layer["class_name"] == "MultiHeadAttention":
+            return self._attended(layer, node)
         arguments = [*node["args"], *node["kwargs"].get("inputs", ())]
         states = node["kwargs"].get("initial_state") or []
         if len(arguments) == 2 and layer["class_name"] in _OF_SEQUENCES:
             states = arguments.pop()
         if len(arguments) != 1:
             raise UnsupportedLayer(f"layer {_name(layer)!r}: {len(arguments)} arguments")
-        for keyword, value in node["kwargs"].items():
-            if keyword not in ("mask", "initial_state", "inputs") and value not in (None, False):
-                raise UnsupportedLayer(f"layer {_name(layer)!r}: called with {keyword}")
+        options = _deciding(
+            {k: v for k, v in node["kwargs"].items() if k not in ("initial_state", "inputs")}
+        )
+        if options and layer["class_name"] not in _ATTENDING:
+            raise UnsupportedLayer(f"layer {_name(layer)!r}: called with {', '.join(options)}")
         inputs = self._tensors(arguments[0])
-        found = self.reader.layer(layer, inputs, self._tensors(states), self.within)
+        found = self.reader.layer(layer, inputs, self._tensors(states), self.within, options)
         if layer["class_name"] in _OF_SEQUENCES:
             mask = node["kwargs"].get("mask")
             written = None if mask is None else self._mask(mask["config"]["keras_history"])
@@ -293,6 +347,11 @@ def _activation(value: Any, path: str) -> str:
     return "swish" if value == "silu" else str(value)
 
 
+def _deciding(keywords: Config) -> dict[str, Any]:
+    """What a call is given beside tensors, without what changes nothing."""
+    return {k: v for k, v in keywords.items() if k != "mask" and v not in (None, False)}
+
+
 def _outputs(kind: str, config: Config) -> int:
     """How many tensors a layer returns."""
     if kind == "Bidirectional":
@@ -318,7 +377,10 @@ def _stateful(config: Config) -> bool:
 
 
 def _of_ops(layer: Config) -> bool:
-    return str(layer.get("module", "")).startswith("keras.src.ops.")
+    """Whether it is a function: by its module, or, where .h5 files name none, by its options."""
+    if layer.get("module") is not None:
+        return str(layer["module"]).startswith("keras.src.ops.")
+    return layer["class_name"] != "InputLayer" and not {"trainable", "layers"} & {*layer["config"]}
 
 
 def _name(layer: Config) -> str:

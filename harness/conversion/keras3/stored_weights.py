@@ -25,6 +25,21 @@ _ROLES: Mapping[str, tuple[str, ...]] = {
     "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
     "LayerNormalization": ("gamma", "beta"),
     "Embedding": ("embeddings",),
+    "GroupNormalization": ("gamma", "beta"),
+    "Normalization": ("mean", "variance", "count"),
+    "AdditiveAttention": ("scale",),
+    "Attention": ("scale", "concat_score_weight"),
+    **dict.fromkeys(
+        ("SeparableConv1D", "SeparableConv2D"), ("depthwise_kernel", "pointwise_kernel", "bias")
+    ),
+    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), ("kernel", "bias")),
+}
+#: The projections of several heads: in .keras files, and in .h5 files.
+_HEADS: Mapping[str, str] = {
+    "query_dense": "query",
+    "key_dense": "key",
+    "value_dense": "value",
+    "output_dense": "attention_output",
 }
 
 
@@ -112,7 +127,8 @@ def _place(path: str, owner: Owner) -> tuple[int, int, int]:
         cells = owner.layer["config"]["cell"]["config"]["cells"]
         wanted = parts[parts.index("cells") + 1]
         cell = [_numbered(cells, position) for position in range(len(cells))].index(wanted)
-    return int("backward_layer" in parts), cell, int(parts[-1])
+    heads = [place for place, name in enumerate(_HEADS) if name in parts]
+    return int("backward_layer" in parts), heads[0] if heads else cell, int(parts[-1])
 
 
 def _of_legacy(
@@ -140,6 +156,8 @@ def _chosen(layer: Config, listed: list[str], path: str) -> list[str]:
         return [name for part in parts for name in _inside(part, listed, path)]
     if kind in ("TimeDistributed", "RNN"):
         return _inside(config["layer" if kind == "TimeDistributed" else "cell"], listed, path)
+    if kind == "MultiHeadAttention":
+        return [name for part in _HEADS for name in _of_head(part, listed)]
     if kind == "StackedRNNCells":
         return [name for cell in config["cells"] for name in _inside(cell, listed, path)]
     found = []
@@ -149,6 +167,12 @@ def _chosen(layer: Config, listed: list[str], path: str) -> list[str]:
             raise ValueError(f"layer {path!r}: {len(named)} weights are called {role!r}")
         found += named
     return found
+
+
+def _of_head(part: str, listed: list[str]) -> list[str]:
+    """Kernel and bias of one of the projections, by what their paths end in."""
+    ends = [f"{_HEADS[part]}/{role}" for role in ("kernel", "bias")]
+    return [name for end in ends for name in listed if f"/{name.split(':')[0]}".endswith(f"/{end}")]
 
 
 def _inside(layer: Config, listed: list[str], path: str) -> list[str]:

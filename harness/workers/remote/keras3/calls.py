@@ -8,10 +8,12 @@ the same mask.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from harness.workers.remote.keras3.layer_table import MODELS, RECURRENT
+from harness.workers.remote.keras3 import tensor_functions
+from harness.workers.remote.keras3.layer_table import ATTENTION, CALL_OPTIONS, MODELS, RECURRENT
 from harness.workers.remote.keras3.layers_rewritten import Json, is_operation, name_of, refusal
+from harness.workers.remote.keras3.tensor_functions import is_tensor
 
 #: Layer, number of the call, number of the output.
 Reference = Tuple[str, int, int]
@@ -27,11 +29,14 @@ _HANDING_ON = (
 
 
 class Call(NamedTuple):
-    """What a layer is called with: its inputs, and initial states after them."""
+    """What a layer is called with: its inputs, and initial states after them.
+
+    node: the call as Keras 2.15 writes it. keywords: options of the call that decide something.
+    """
 
     inputs: List[Reference]
-    #: Whether the layer's first argument is a list of tensors.
-    several: bool
+    node: Any
+    keywords: Mapping[str, Any] = {}
 
 
 class Calls:
@@ -48,11 +53,15 @@ class Calls:
         self._masks: Dict[Reference, Optional[Mask]] = {}
         self._found: Dict[str, List[Call]] = {}
         self._visiting: List[str] = []
+        #: Operations that the model reads, in the order in which they were met.
+        self._operations: List[str] = []
         for name, layer in self._layers.items():
             if not is_operation(layer):
                 self._found[name] = [
                     self._call(layer, node) for node in layer.get("inbound_nodes", [])
                 ]
+        for output in outputs:
+            self.source(output)
         self._check_order()
         self._check_read(outputs)
         for name, calls in self._found.items():
@@ -62,13 +71,18 @@ class Calls:
     def of(self, name: str) -> List[Call]:
         return self._found[name]
 
+    @property
+    def operations(self) -> List[Json]:
+        """The functions of keras.ops that are computed: those of masks and casts are not."""
+        return [self._layers[name] for name in self._operations]
+
     def in_keras_2(self, reference: Reference) -> List[Any]:
         """A reference as Keras 2.15 writes it: there a model's first call is its own making."""
         name, call, output = reference
         return [name, call + (self._layers[name]["class_name"] in MODELS), output]
 
     def source(self, reference: Reference) -> Reference:
-        """The tensor of a layer behind casts between float types."""
+        """The tensor of a layer or function behind casts between float types."""
         name, call, _ = reference
         layer = self._layers.get(name)
         if layer is None:
@@ -78,11 +92,31 @@ class Calls:
         node = layer["inbound_nodes"][call]
         argument: Any = (node["args"] or [None])[0]
         floats = ("float16", "bfloat16", "float32")
-        if layer["class_name"] == "Cast" and _is_tensor(argument):
+        if layer["class_name"] == "Cast" and is_tensor(argument):
             if argument["config"]["dtype"] in floats and layer["config"].get("dtype") in floats:
                 return self.source(reference_of(argument))
-        cure = "write it as a layer (Add, Multiply, Concatenate, …), or convert it yourself"
-        raise refusal(layer, "a function of keras.ops", f"{cure} and use --tflite")
+        if not tensor_functions.known(layer):
+            why = f"the function keras.ops.{layer['class_name']} is in no table"
+            cure = "write it as a layer (Add, Multiply, Concatenate, …), or convert it yourself"
+            raise refusal(layer, why, f"{cure} and use --tflite")
+        if name not in self._found:
+            self._operate(name, layer)
+        return reference
+
+    def _operate(self, name: str, layer: Json) -> None:
+        """Follow what an operation reads."""
+        if name in self._visiting:
+            raise ValueError(f"the function {name!r} reads itself")
+        self._visiting.append(name)
+        found = [
+            tensor_functions.rewritten_call(
+                layer, node, lambda one: self.source(reference_of(one)), self.in_keras_2
+            )
+            for node in layer["inbound_nodes"]
+        ]
+        self._visiting.pop()
+        self._found[name] = [Call(call.inputs, call.node) for call in found]
+        self._operations.append(name)
 
     def _call(self, layer: Json, node: Json) -> Call:
         args, keywords = list(node.get("args", [])), dict(node.get("kwargs", {}))
@@ -91,6 +125,8 @@ class Calls:
         first = args[0] if args else keywords.pop("sequences", None)
         several = isinstance(first, list)
         tensors = list(first) if several else [first]
+        if layer["class_name"] == "MultiHeadAttention":
+            return self._attending(layer, [*args, *([] if args else [first])], keywords)
         states = keywords.pop("initial_state", None)
         if len(args) == 2 and layer["class_name"] in RECURRENT and states is None:
             states = args[1]
@@ -101,14 +137,37 @@ class Calls:
             if layer["class_name"] not in RECURRENT:
                 raise refusal(layer, "called with initial_state", "call it without")
             tensors += states if isinstance(states, list) else [states]
-        for keyword, value in keywords.items():
-            if keyword != "mask" and value not in (None, False):
-                why = f"called with {keyword}={_shown(value)}"
-                raise refusal(layer, why, "call it with tensors alone")
-        if not all(_is_tensor(tensor) for tensor in tensors):
+        options = self._options(layer, keywords)
+        if not all(is_tensor(tensor) for tensor in tensors):
             why = "called with something that is no tensor, or with tensors inside of lists"
             raise refusal(layer, why, "call it with tensors, or with one list of them")
-        return Call([self.source(reference_of(tensor)) for tensor in tensors], several)
+        inputs = [self.source(reference_of(tensor)) for tensor in tensors]
+        return Call(inputs, [[*self.in_keras_2(one), dict(options)] for one in inputs], options)
+
+    def _options(self, layer: Json, keywords: Json) -> Json:
+        """Those that decide what a call gives. Raises ValueError for one of no table."""
+        known = CALL_OPTIONS.get(layer["class_name"], ())
+        found = {k: True for k, value in keywords.items() if k in known and value is True}
+        for keyword, value in keywords.items():
+            if keyword != "mask" and keyword not in found and value not in (None, False):
+                why = f"called with {keyword}={_shown(value)}"
+                raise refusal(layer, why, "call it with tensors alone")
+        return found
+
+    def _attending(self, layer: Json, args: List[Any], keywords: Json) -> Call:
+        """Several heads are called with query, value and perhaps key, each an argument."""
+        names = ("query", "value", "key")
+        if len(args) > len(names):
+            raise refusal(layer, f"called with {len(args)} arguments", "call it with three at most")
+        given = {**dict(zip(names, args)), **{k: keywords.pop(k) for k in names if k in keywords}}
+        given = {name: value for name, value in given.items() if value is not None}
+        options = self._options(layer, keywords)
+        if not {"query", "value"} <= set(given) or not all(map(is_tensor, given.values())):
+            raise refusal(layer, "called without a query and a value", "call it with tensors")
+        inputs = {name: self.source(reference_of(value)) for name, value in given.items()}
+        told = {name: self.in_keras_2(one) for name, one in inputs.items() if name != "query"}
+        node = [[*self.in_keras_2(inputs["query"]), {**told, **options}]]
+        return Call([inputs[name] for name in names if name in inputs], node, options)
 
     def _check_order(self) -> None:
         """See that every call reads calls that there are, none of them its own result.
@@ -159,7 +218,14 @@ class Calls:
     def _check_masks(self, layer: Json, index: int) -> None:
         """See that the mask in the file is the one that Keras 2.15 passes by itself."""
         call = self._found[name_of(layer)][index]
+        if is_operation(layer):
+            return
+        if layer["class_name"] in ATTENTION and any(map(self._mask, call.inputs)):
+            cure = "attend without Masking and mask_zero, or convert it yourself and use --tflite"
+            raise refusal(layer, "reads tensors with masks", cure)
         written = layer["inbound_nodes"][index].get("kwargs", {}).get("mask")
+        if isinstance(written, list) and not any(written):
+            written = None  # Keras 3.5 writes one for each input, where none has a mask
         passed = self._mask(call.inputs[0])
         if written is None:
             # Only these compute otherwise when they get a mask.
@@ -174,7 +240,7 @@ class Calls:
 
     def _written_mask(self, layer: Json, tensor: Any) -> Mask:
         """What a mask in the file says: not equal to a value, in any feature or in a token."""
-        name, call, _ = reference_of(tensor) if _is_tensor(tensor) else ("", 0, 0)
+        name, call, _ = reference_of(tensor) if is_tensor(tensor) else ("", 0, 0)
         operation = self._layers.get(name, {})
         kind = operation.get("class_name")
         if not is_operation(operation) or kind not in ("Any", "NotEqual"):
@@ -204,6 +270,8 @@ class Calls:
 
     def _mask_made(self, layer: Json, index: int, output: int) -> Optional[Mask]:
         kind, config = layer["class_name"], layer["config"]
+        if is_operation(layer):
+            return None  # a mask ends at a function, in both versions
         calls = self._found[name_of(layer)]
         if index >= len(calls) or not calls[index].inputs:
             return None
@@ -230,9 +298,5 @@ def reference_of(tensor: Json) -> Reference:
     return str(name), int(call), int(output)
 
 
-def _is_tensor(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("class_name") == "__keras_tensor__"
-
-
 def _shown(value: Any) -> str:
-    return "a tensor" if _is_tensor(value) else repr(value)[:60]
+    return "a tensor" if is_tensor(value) else repr(value)[:60]

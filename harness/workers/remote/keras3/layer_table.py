@@ -19,6 +19,11 @@ _CONV = (
     *("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups"),
     *("activation", "use_bias"),
 )
+_DEPTHWISE = (
+    *("kernel_size", "strides", "padding", "data_format", "dilation_rate", "depth_multiplier"),
+    *("activation", "use_bias"),
+)
+_SEPARABLE = (*_DEPTHWISE, "filters")
 _POOL = ("pool_size", "strides", "padding", "data_format")
 _NORM = ("axis", "epsilon", "center", "scale")
 
@@ -27,7 +32,9 @@ LAYERS: Mapping[str, Tuple[str, ...]] = MappingProxyType(
     {
         "Activation": ("activation",),
         "Add": (),
+        "AdditiveAttention": ("use_scale", "dropout"),
         "AlphaDropout": ("rate", "noise_shape"),
+        "Attention": ("use_scale", "score_mode", "dropout"),
         "Average": (),
         "AveragePooling1D": _POOL,
         "AveragePooling2D": _POOL,
@@ -38,6 +45,9 @@ LAYERS: Mapping[str, Tuple[str, ...]] = MappingProxyType(
         "Conv2D": _CONV,
         "Cropping1D": ("cropping",),
         "Dense": ("units", "activation", "use_bias"),
+        "DepthwiseConv1D": _DEPTHWISE,
+        "DepthwiseConv2D": _DEPTHWISE,
+        "Dot": ("axes", "normalize"),
         "Dropout": ("rate", "noise_shape"),
         "ELU": ("alpha",),
         "Embedding": ("input_dim", "output_dim", "mask_zero"),
@@ -50,6 +60,8 @@ LAYERS: Mapping[str, Tuple[str, ...]] = MappingProxyType(
         "GlobalAveragePooling2D": ("data_format", "keepdims"),
         "GlobalMaxPooling1D": ("data_format", "keepdims"),
         "GlobalMaxPooling2D": ("data_format", "keepdims"),
+        "GroupNormalization": (*_NORM, "groups"),
+        "Identity": (),
         "LSTM": (*_RNN, *_GATED, "unit_forget_bias"),
         "LSTMCell": (*_GATED, "unit_forget_bias"),
         "LayerNormalization": _NORM,
@@ -59,12 +71,20 @@ LAYERS: Mapping[str, Tuple[str, ...]] = MappingProxyType(
         "MaxPooling2D": _POOL,
         "Maximum": (),
         "Minimum": (),
+        "MultiHeadAttention": (
+            *("num_heads", "key_dim", "value_dim", "use_bias", "output_shape", "attention_axes"),
+            "dropout",
+        ),
         "Multiply": (),
+        "Normalization": ("axis", "mean", "variance", "invert"),
         "Permute": ("dims",),
         "RNN": (*_RNN, "cell"),
         "ReLU": ("max_value", "negative_slope", "threshold"),
         "RepeatVector": ("n",),
+        "Rescaling": ("scale", "offset"),
         "Reshape": ("target_shape",),
+        "SeparableConv1D": _SEPARABLE,
+        "SeparableConv2D": _SEPARABLE,
         "SimpleRNN": (*_RNN, *_CELL),
         "SimpleRNNCell": _CELL,
         "Softmax": ("axis",),
@@ -73,6 +93,7 @@ LAYERS: Mapping[str, Tuple[str, ...]] = MappingProxyType(
         "StackedRNNCells": ("cells",),
         "Subtract": (),
         "TimeDistributed": ("layer",),
+        "UnitNormalization": ("axis",),
         "UpSampling1D": ("size",),
         "ZeroPadding1D": ("padding",),
         "ZeroPadding2D": ("padding", "data_format"),
@@ -84,6 +105,18 @@ MODELS = ("Functional", "Sequential")
 
 #: Layers whose first input is a sequence and whose others are initial states.
 RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional")
+
+#: Layers that compute otherwise where an input has a mask.
+ATTENTION = ("AdditiveAttention", "Attention", "MultiHeadAttention")
+
+#: Keywords of a call that decide what a layer gives; {} for those of other layers.
+CALL_OPTIONS: Mapping[str, Tuple[str, ...]] = MappingProxyType(
+    {
+        "AdditiveAttention": ("use_causal_mask",),
+        "Attention": ("use_causal_mask",),
+        "MultiHeadAttention": ("use_causal_mask",),
+    }
+)
 
 #: Options that Keras 2.15 calls otherwise.
 RENAMED: Mapping[Tuple[str, str], str] = MappingProxyType(
@@ -101,6 +134,9 @@ WITHOUT_EFFECT: Mapping[str, Tuple[Any, ...]] = MappingProxyType(
         "sparse": (False,),
         "ragged": (False,),
         "optional": (False,),
+        "flash_attention": (None, False),
+        "use_gate": (False,),
+        "sliding_window": (None,),
     }
 )
 

@@ -34,8 +34,15 @@ def name_of(layer: Json) -> str:
 
 
 def is_operation(layer: Json) -> bool:
-    """Whether an entry of `layers` is a function of keras.ops and no layer."""
-    return str(layer.get("module", "")).startswith("keras.src.ops")
+    """Whether an entry of `layers` is a function of keras.ops and no layer.
+
+    .h5 files name no modules: there a function has no option that every layer has.
+    """
+    module = layer.get("module")
+    if module is None:
+        own = set(layer["config"]) & {"trainable", "layers"}
+        return not own and layer.get("class_name") != "InputLayer"
+    return str(module).startswith("keras.src.ops")
 
 
 def rewritten_layer(layer: Json, notes: List[str]) -> Json:
@@ -58,6 +65,8 @@ def rewritten_layer(layer: Json, notes: List[str]) -> Json:
         _option(layer, option, value, config, notes)
     if kind == "Bidirectional":
         _one_direction(config)
+    if kind == "MultiHeadAttention":  # built when it is called
+        config.update({f"{part}_shape": None for part in ("query", "key", "value")})
     return {"class_name": kind, "config": config}
 
 

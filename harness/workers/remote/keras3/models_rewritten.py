@@ -17,6 +17,7 @@ from harness.workers.remote.keras3.layers_rewritten import (
     refusal,
     rewritten_layer,
 )
+from harness.workers.remote.keras3.tensor_functions import rewritten_operation
 
 #: The modules of the classes Functional and Sequential, by version; .h5 files have none.
 _MODULES = (
@@ -36,6 +37,8 @@ def rewritten_model(model: Json) -> Tuple[Json, List[str]]:
     notes: List[str] = []
     try:
         return _model(model, notes), notes
+    except RecursionError as error:
+        raise ValueError("layers and functions that read each other, or too many") from error
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError(
             f"a Keras 3 configuration of another form than Keras writes: {error!r}"
@@ -57,6 +60,7 @@ def _model(model: Json, notes: List[str]) -> Json:
     for layer in config["layers"]:
         if not is_operation(layer):
             layers.append(_called(layer, calls, notes))
+    layers += [_operated(operation, calls) for operation in calls.operations]
     return {
         "class_name": kind,
         "config": {
@@ -90,8 +94,13 @@ def _inner(layer: Json, notes: List[str]) -> Json:
 def _called(layer: Json, calls: Calls, notes: List[str]) -> Json:
     found = _inner(layer, notes)
     name = name_of(layer)
-    nodes = [[[*calls.in_keras_2(one), {}] for one in call.inputs] for call in calls.of(name)]
-    return {**found, "name": name, "inbound_nodes": nodes}
+    return {**found, "name": name, "inbound_nodes": [call.node for call in calls.of(name)]}
+
+
+def _operated(operation: Json, calls: Calls) -> Json:
+    found = rewritten_operation(operation)
+    name = name_of(operation)
+    return {**found, "name": name, "inbound_nodes": [call.node for call in calls.of(name)]}
 
 
 def _ends(entries: Any) -> List[Reference]:

@@ -17,6 +17,8 @@ from harness.workers.remote.keras3.layer_table import MODELS
 from harness.workers.remote.keras3.layers_rewritten import Json, is_operation, name_of, refusal
 
 Arrays = List[NDArray[Any]]
+#: The weights of a Normalization that was fitted to data.
+_STATISTICS = ("mean", "variance", "count")
 
 
 def set_weights(model: Any, contents: Contents) -> None:
@@ -97,9 +99,20 @@ def _stored(layer: Json, path: str, contents: Contents, used: Set[str]) -> Array
         for group, cell in numbered(config["cells"]).items():
             found += _stored(cell, f"{path}/cells/{group}", contents, used)
         return found
+    if kind == "MultiHeadAttention":
+        return [
+            value
+            for part in ("query", "key", "value", "output")
+            for value in _numbered_in(f"{path}/{part}_dense", contents, used)
+        ]
     if kind in ("LSTM", "GRU", "SimpleRNN"):
         path = f"{path}/cell"
-    found = []
+    return _numbered_in(path, contents, used)
+
+
+def _numbered_in(path: str, contents: Contents, used: Set[str]) -> Arrays:
+    """The variables of one group, in their order."""
+    found: Arrays = []
     while f"{path}/vars/{len(found)}" in contents.datasets:
         used.add(f"{path}/vars/{len(found)}")
         found.append(contents.datasets[f"{path}/vars/{len(found)}"])
@@ -135,11 +148,16 @@ def _give(target: Any, layer: Json, values: Arrays, legacy: bool = False) -> Non
     if found != expected:
         why = f"weights {_shown(found)}, expected {_shown(expected)}"
         raise refusal(layer, why, "its weights are stored in a layout that is not known")
+    if layer["class_name"] == "Normalization" and len(values) == len(_STATISTICS):
+        # How much it was fitted to, which both versions count in types of their own.
+        values = [*values[:2], values[2].astype(variables[2].dtype.as_numpy_dtype)]
     for variable, value in zip(variables, values):
         if value.dtype != variable.dtype.as_numpy_dtype:
             why = f"weights of type {value.dtype}, expected {variable.dtype.name}"
             raise refusal(layer, why, "save the model with float32 variables")
         variable.assign(value)
+    if layer["class_name"] == "Normalization" and len(values) == len(_STATISTICS):
+        target.finalize_state()
 
 
 def _shown(shapes: List[Any]) -> str:

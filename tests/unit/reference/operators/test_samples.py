@@ -34,6 +34,8 @@ class Given:
     out: str = ""
 
 
+#: What a file has of every operator that has these options.
+USUAL = {"fused_activation_function": "NONE", "dilation_h_factor": 1, "dilation_w_factor": 1}
 _SLICE = {"begin_mask": 5, "end_mask": 5, "shrink_axis_mask": 2}
 _FLOATS = ("float32",)
 GIVEN = (
@@ -94,7 +96,6 @@ GIVEN = (
     Given("SUB", ((2, 3), (3,))),
     Given("MEAN", ((2, 3, 4),), {1: [1]}, {"keep_dims": False}),
     Given("MEAN", ((2, 3, 4),), {1: [0]}, {"keep_dims": True}),
-    Given("BATCH_MATMUL", ((2, 3, 4), (2, 4, 5))),
     Given("GREATER", ((2, 3), (2, 3)), out="bool"),
     Given("AVERAGE_POOL_2D", ((2, 4, 4, 3),), options={"padding": "SAME", "stride_h": 2,
                                                         "stride_w": 2, "filter_height": 2,
@@ -133,7 +134,8 @@ def call(given: Given, dtype: str, random: np.random.Generator) -> tuple[Call, l
     if given.name == "TANH" and out == "int8":
         scale, zero = (1 / 128,), (0,)
     outputs = tuple(Tensor(f"o{k}", out, _shape(given), scale, zero) for k in range(given.outputs))
-    return Call(given.name, 1, given.options, tuple(tensors), (), outputs), values
+    options = {**USUAL, **given.options}
+    return Call(given.name, 1, options, tuple(tensors), (), outputs), values
 
 
 def _shape(given: Given) -> tuple[int, ...]:
@@ -156,7 +158,7 @@ def _drawn(kind: str, shape: tuple[int, ...], random: np.random.Generator) -> Ar
 @pytest.mark.parametrize("runtime", PROFILES)
 def test_samples_at_once_give_what_each_gives(given: Given, runtime: str) -> None:
     if given.name not in KERNELS:
-        pytest.skip(f"{given.name} has no oracle yet")
+        pytest.fail(f"{given.name} has no oracle")
     compared = 0
     for dtype in given.types:
         made, values = call(given, dtype, np.random.default_rng(1))
