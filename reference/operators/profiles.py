@@ -89,10 +89,12 @@ class OperatorProfile:
     relu6: Literal["rescaled", "clamped"] = "rescaled"
     #: LEAKY_RELU of int8: gemmlowp's multipliers, or XNNPACK's 8.8 factors where it takes them.
     leaky_relu_int8: Literal["multiplier", "xnnpack"] = "multiplier"
-    #: ELU of int8: a table rounded away from zero, or XNNPACK's, rounded to even.
-    elu_int8: Literal["table", "xnnpack"] = "table"
-    #: LOGISTIC and TANH of int8: the same two, or gemmlowp's 32-bit fixed point.
-    sigmoid_int8: Literal["table", "xnnpack", "gemmlowp"] = "table"
+    #: ELU of int8: a table rounded away from zero; XNNPACK's of 2023, rounded to even before the
+    #: zero point is added; or XNNPACK's of 2026, after it.
+    elu_int8: Literal["table", "xnnpack_2023", "xnnpack_2026"] = "table"
+    #: LOGISTIC and TANH of int8: the same tables, or gemmlowp's 32-bit fixed point. The sigmoid's
+    #: function is 1 / (1 + exp(-x)) in float32, 1 - 1 / (1 + exp(x)), or float64.
+    sigmoid_int8: Literal["table", "xnnpack_2023", "xnnpack_2026", "gemmlowp"] = "table"
     #: LOGISTIC and TANH of int16 at scales of a power of two: gemmlowp's, or the table of sigmoid.
     sigmoid_int16: Literal["gemmlowp", "table"] = "gemmlowp"
     #: SOFTMAX of int8: a float32 table of exp, or gemmlowp's 32-bit fixed point.
@@ -140,8 +142,8 @@ TFLITE_DEFAULT = replace(
     requantize_int8="xnnpack",
     dequantize="product",
     leaky_relu_int8="xnnpack",
-    elu_int8="xnnpack",
-    sigmoid_int8="xnnpack",
+    elu_int8="xnnpack_2023",
+    sigmoid_int8="xnnpack_2023",
     delegate="xnnpack_2023",
     same_padding="wraps",
     hard_swish_float="gate",
@@ -152,6 +154,8 @@ LITERT = replace(
     TFLITE_DEFAULT,
     name="LiteRT 2.3.0",
     lstm="LiteRT 2.3.0",
+    elu_int8="xnnpack_2026",
+    sigmoid_int8="xnnpack_2026",
     delegate="xnnpack_2026",
     square_root="estimated",
     int16_rescaling="float64",
@@ -160,7 +164,6 @@ LITERT = replace(
     hybrid="asymmetric",
     batch_rescaling="double",
     same_padding="saturates",
-    elu_int8="table",
     exp_float="product",
     tanh_of_nan="kept",
 )
@@ -203,6 +206,10 @@ PROFILES = {
     "litert": LITERT,
     "tflm": TFLM,
 }
+
+#: What computes a graph in which a size is only known once operators have run: XNNPACK of 2.15.1
+#: takes no operator of it over (core/subgraph.cc: it "only supports static-sized tensors").
+WITHOUT_DELEGATE = {TFLITE_DEFAULT: TFLITE_BUILTIN}
 
 FACTORS = tuple(field.name for field in fields(OperatorProfile) if field.name not in ("name",))
 
