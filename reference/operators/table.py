@@ -8,6 +8,7 @@ from reference.operators import (
     convolution,
     elementwise,
     fully_connected,
+    functions,
     gather,
     movement,
     pooling,
@@ -24,6 +25,7 @@ from reference.operators.profiles import OperatorProfile
 _TABLES: tuple[dict[str, Kernel], ...] = (
     requantise.KERNELS,
     activations.KERNELS,
+    functions.KERNELS,
     softmax.KERNELS,
     movement.KERNELS,
     slicing.KERNELS,
