@@ -1,7 +1,7 @@
-"""Compute LOGISTIC, TANH, ELU, EXP and GELU as each runtime does.
+"""Compute LOGISTIC, TANH, ELU, EXP, LOG and GELU as each runtime does.
 
-Sources (2.15.1): kernels/activations.cc, elu.cc, exp.cc and gelu.cc over internal/reference and
-internal/optimized; micro/kernels of the same names for TensorFlow Lite Micro; XNNPACK's
+Sources (2.15.1): kernels/activations.cc, elu.cc, exp.cc, elementwise.cc and gelu.cc over
+internal/reference and internal/optimized; micro/kernels of the same names for TensorFlow Lite Micro; XNNPACK's
 lut-elementwise-nc.c of 2023, and reference/unary-elementwise.cc of 2026. int8 functions are tables
 of 256 values, made once for each pair of scales.
 """
@@ -91,11 +91,19 @@ def _gelu32_approximate(x: Array) -> Array:
     return np.asarray(np.float32(0.5) * x * gate, np.float32)
 
 
+def _log32(x: Array) -> Array:
+    """What has no logarithm becomes the least there is, and so the table's least value."""
+    defined = x > 0
+    found = c_library("logf")(np.where(defined, x, np.float32(1)))
+    return np.where(defined, found, np.float32(-np.inf))
+
+
 _FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "LOGISTIC": _sigmoid32,
     "TANH": lambda x: c_library("tanhf")(x),
     "ELU": _elu32,
     "EXP": lambda x: c_library("expf")(x),
+    "LOG": _log32,
     "GELU": _gelu32,
     "GELU approximate": _gelu32_approximate,
 }
@@ -109,14 +117,14 @@ for _form in ("xnnpack_2023", "xnnpack_2026"):
 
 
 def function(call: Call, profile: OperatorProfile) -> Answer:
-    """LOGISTIC, TANH, ELU and EXP."""
+    """LOGISTIC, TANH, ELU, EXP and LOG."""
     x, source, target = call.value(0), call.tensor(0), call.outputs[0]
     if x.dtype == np.float32:
         return bounded(_real(call.name, x, profile))
     if not call.integer:
         raise NoOracle(f"{call.name} of {source.dtype}")
     if x.dtype == np.int8:
-        forms = {"ELU": profile.elu_int8, "EXP": "table"}
+        forms = {"ELU": profile.elu_int8, "EXP": "table", "LOG": "table"}
         form = forms.get(call.name, profile.sigmoid_int8)
         table = _int8_table(call.name, form, source.step, source.zero, target.step, target.zero)
         return exact(look_up_int8(table, x))
@@ -153,6 +161,8 @@ def _real(name: str, x: Array, profile: OperatorProfile) -> float_functions.Boun
         return float_functions.tanh(x, profile.tanh_of_nan)
     if name == "EXP":
         return float_functions.exp(x, profile.exp_float)
+    if name == "LOG":
+        return float_functions.log(x, profile.log_float)
     return float_functions.elu(x)
 
 
@@ -229,5 +239,6 @@ KERNELS: dict[str, Kernel] = {
     "TANH": function,
     "ELU": function,
     "EXP": function,
+    "LOG": function,
     "GELU": gelu,
 }
