@@ -1,9 +1,9 @@
 """Compute LOGISTIC, TANH, ELU, EXP, LOG and GELU as each runtime does.
 
 Sources (2.15.1): kernels/activations.cc, elu.cc, exp.cc, elementwise.cc and gelu.cc over
-internal/reference and internal/optimized; micro/kernels of the same names for TensorFlow Lite Micro; XNNPACK's
-lut-elementwise-nc.c of 2023, and reference/unary-elementwise.cc of 2026. int8 functions are tables
-of 256 values, made once for each pair of scales.
+internal/reference and internal/optimized; micro/kernels of the same names for TensorFlow Lite
+Micro; XNNPACK's lut-elementwise-nc.c of 2023, and reference/unary-elementwise.cc of 2026. int8
+functions are tables of 256 values, made once for each pair of scales.
 """
 
 from __future__ import annotations

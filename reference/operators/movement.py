@@ -2,9 +2,9 @@
 
 Sources (2.15.1): kernels/reshape.cc, transpose.cc, expand_dims.cc, squeeze.cc, shape.cc, fill.cc,
 zeros_like.cc, range.cc, tile.cc, broadcast_to.cc, reverse.cc, pack.cc, unpack.cc, concatenation.cc,
-split.cc, split_v.cc, pad.cc, mirror_pad.cc, resize_nearest_neighbor.cc; micro/kernels of the same names.
-Every answer is due to the bit, moved floats too. No runtime rescales a join of int8: unequal scales
-are refused at load.
+split.cc, split_v.cc, pad.cc, mirror_pad.cc, resize_nearest_neighbor.cc; micro/kernels of the same
+names. Every answer is due to the bit, moved floats too. No runtime rescales a join of int8: unequal
+scales are refused at load.
 """
 
 from __future__ import annotations
