@@ -19,7 +19,9 @@ UV = [sys.executable, "-m", "uv"]
 TOP_LEVEL = {"lstm_conformance"}
 
 
-def _run(words: Sequence[str | Path], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+def _run(
+    words: Sequence[str | Path], folder: Path, **more: str
+) -> subprocess.CompletedProcess[str]:
     own = {k: v for k, v in os.environ.items() if not k.startswith(("LSTM_", "PYTEST", "PYTHON"))}
     return subprocess.run(
         [str(word) for word in words],
@@ -116,9 +118,7 @@ def test_what_needs_tensorflow_says_how_to_get_it(installed: Path, tmp_path: Pat
 
 
 def test_the_doctor_finds_it_healthy(installed: Path, tmp_path: Path) -> None:
-    done = _run(
-        [installed / "lstm-conformance", "doctor"], tmp_path, XDG_CACHE_HOME=str(tmp_path)
-    )
+    done = _run([installed / "lstm-conformance", "doctor"], tmp_path, XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ok   litert: runs an LSTM" in done.stdout
     assert "ok   tflm: runs an LSTM" in done.stdout
