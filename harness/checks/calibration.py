@@ -13,6 +13,7 @@ from harness.flatbuffer.tensor_codec import affine_of
 from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Case
 from harness.quantization.calibration_share import (
+    USUAL_CALIBRATION,
     Share,
     named_inputs,
     ranges_of_file,
@@ -22,7 +23,8 @@ from harness.quantization.calibration_share import (
 from harness.session.session import Session
 from harness.structure.findings import Finding
 from harness.weights.audit import normalised
-from harness.weights.layer_alignment import align, matches
+from harness.weights.layer_alignment import align
+from harness.weights.lstm_matching import matches
 from reference.arithmetic.affine import Affine, dequantise
 from reference.lstm.integer_weights import IntegerLstm
 from reference.network import UnsupportedLayer
@@ -64,6 +66,9 @@ def measured_share(
         )
         whole = ranges_of_file(document, built.weights, artifacts.stimulus, known, ranges)
         count = len(next(iter(samples.values()))) if samples else None
+        if count is not None and session.settings.calibration is not None:
+            # Fewer than guides ask for are no excuse, but the fault itself.
+            count = max(count, USUAL_CALIBRATION)
         with session.account.time("oracle"):
             share = share_of_calibration(
                 document, built.weights, artifacts.stimulus, scheme, whole, count

@@ -22,6 +22,7 @@ from harness.comparison import accuracy, overrides
 from harness.comparison.budgets import Expectation
 from harness.comparison.compare import Allowed, compare
 from harness.comparison.histogram import histogram
+from harness.comparison.quiet_samples import without_saturated
 from harness.comparison.shown_answers import shown
 from harness.diagnosis import causes
 from harness.diagnosis.explain import agrees, explain_without_keras, explained
@@ -302,6 +303,7 @@ def compared(
         saturated = ()
     with session.account.time("compare"):
         comparison = compare(expected.outputs, outputs, allowed, saturated)
+        comparison = without_saturated(expected, outputs, comparison, factor)
     result = comparison.result
     if result.agreed and comparison.idle and not case.subject.registered:
         result = StepResult(Phase.COMPARE, Outcome.NOT_JUDGED, comparison.idle)

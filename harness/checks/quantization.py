@@ -8,11 +8,11 @@ from typing import Any
 
 from fixtures.recipes import REWRITTEN
 from fixtures.stimuli import OPEN_TIMESTEPS
+from harness.checks.beside_source.own_conversion import scale_findings
 from harness.checks.calibration import measured_share
 from harness.checks.conversion import measure_conversion
 from harness.checks.findings_verdict import Checked, ended, failing_of, weighed
 from harness.checks.model_values import cell_ranges, samples_in_order
-from harness.checks.own_conversion import scale_findings
 from harness.checks.scale_share import measured_scale_share
 from harness.comparison import budgets
 from harness.flatbuffer.scale_repair import consistent
@@ -40,7 +40,7 @@ from harness.session.session import Session
 from harness.structure.findings import Finding
 from harness.structure.lstm_contract import fused_lstms
 from harness.support.cache import Store
-from harness.weights.layer_alignment import matches
+from harness.weights.lstm_matching import matches
 from reference.budgets.monte_carlo import CELL_CLIP
 from reference.network import UnsupportedLayer
 

@@ -13,7 +13,7 @@ from harness.checks.arithmetic.held import RULE, held
 from harness.checks.arithmetic.wording import blame_of, text_of
 from harness.checks.conversion import measure_conversion
 from harness.checks.parity import measure_parity
-from harness.operators.whole_model import HeldModel
+from harness.operators.held_model import HeldModel
 from harness.pipeline.cases import Case, Measured, judge
 from harness.session.session import Session
 

@@ -22,7 +22,7 @@ from harness.diagnosis.candidates import Candidate
 from harness.diagnosis.source_model import Arrays, Document, Source, Weight, described_weights
 from harness.flatbuffer.schema import builtin_name, dtype_name, shared, stored
 from harness.weights.audit import allowed_difference, lstm_constants
-from harness.weights.layer_alignment import matches
+from harness.weights.lstm_matching import matches
 from reference.lstm.weights import LstmWeights
 
 Array = NDArray[Any]

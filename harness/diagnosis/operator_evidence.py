@@ -12,7 +12,7 @@ from fixtures.runtimes import Runtime
 from harness.flatbuffer.operator_extraction import Part
 from harness.flatbuffer.schema import constant_name
 from harness.operators.exactness import merged, profile_of
-from harness.weights.layer_alignment import OperatorGraph
+from harness.weights.operator_graph import OperatorGraph
 from reference.arithmetic.affine import Affine, dequantise, limits
 from reference.attribution import Attribution
 from reference.budgets.quantised_lstm import kernel_budget

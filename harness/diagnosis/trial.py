@@ -8,7 +8,7 @@ the explanation. Nothing is said where none does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -86,7 +86,8 @@ class Answered:
 
     outputs: [N, batch, …] each, real numbers. allowed: the budgets of the model as it is. scheme,
     ranges: how a budget of a candidate's own is derived. ends: of integer outputs the least and
-    the greatest value there is, for any model behind them; None for float ones.
+    the greatest value there is, for any model behind them; None for float ones. affines: scale and
+    zero point of the file's integer tensors, by the input or layer that they are of.
     """
 
     outputs: Sequence[Array]
@@ -94,6 +95,7 @@ class Answered:
     scheme: Scheme
     ranges: Ranges | None = None
     ends: Sequence[tuple[float, float] | None] = ()
+    affines: Mapping[str, Affine] = field(default_factory=dict)
 
     def first(self, count: int) -> Answered:
         return replace(self, outputs=[y[:count] for y in self.outputs])
@@ -123,6 +125,7 @@ def _explain(
     try:
         without = _used(answered, source.answers())
         screened = _used(few, source.first(SCREENED).answers())
+        alone = _within_ranges(source, answered)
     except (UnsupportedLayer, ValueError):
         return None
     if without <= 1:
@@ -133,7 +136,7 @@ def _explain(
             changed = candidate.change(source)
             used = _used(few, changed.first(SCREENED).answers())
             if used <= 1 or used <= (PARTLY if partly else PROMISING) * screened:
-                used = _of_its_own(changed, answered)
+                used = _of_its_own(changed, answered, alone)
         except (UnsupportedLayer, ValueError, KeyError, IndexError):
             continue  # a change that this model cannot have
         limit = max(1.0, PARTLY * without) if partly else 1.0
@@ -212,12 +215,26 @@ def _bounded(source: Source, answered: Answered) -> tuple[Source, Answered]:
     return source.first(count), answered.first(count)
 
 
-def _of_its_own(changed: Source, answered: Answered) -> float:
-    """The budget used, by the model's budget or, beyond that, by the changed model's own."""
+def _within_ranges(source: Source, answered: Answered) -> float:
+    """The budget used by a model whose tensors have the file's ranges; infinite where those are
+    not known."""
+    if not answered.affines:
+        return np.inf
+    return _used(answered, replace(source, hooks=Stored(answered.affines)).answers())
+
+
+def _of_its_own(changed: Source, answered: Answered, alone: float) -> float:
+    """The budget used, by the model's budget or, beyond that, by the changed model's own. alone:
+    that of the model as it is within the file's ranges, which a change has to beat within them."""
     answers = changed.answers()
     used = _used(answered, answers)
-    if used <= 1 or changed.carries or answered.scheme in ("int8", "int16x8"):
-        return used  # ranges that a change leaves would make any budget wide
+    if used <= 1 or changed.carries:
+        return used
+    if answered.scheme in ("int8", "int16x8"):
+        # Ranges that a change leaves would make any budget wide; but what the file's own ranges
+        # cut off, they cut off whatever was converted.
+        within = _within_ranges(changed, answered)
+        return min(used, within) if SAFETY * within <= alone else used
     own = budgets(
         changed.document, changed.weights, changed.stimulus, answered.scheme, answered.ranges
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from fixtures.runtimes import Runtime
 from harness.execution.operator_runs import OperatorRuntimes
 from harness.flatbuffer.graph_description import describe
-from harness.flatbuffer.operator_extraction import exposing
 from harness.flatbuffer.structure import NUMBERS
+from harness.operators.exposed_tensors import OWN_STATES, Reader, computed
+from harness.operators.held_model import HeldModel, HeldOperator, compared
 from harness.operators.single_operator import differing
 from harness.workers.limits import Limits
 from reference.lstm.profiles import PROFILES as LSTM_PROFILES
@@ -31,86 +32,6 @@ from reference.operators.run import at_equal_inputs, run
 
 Array = NDArray[Any]
 Answer = tuple[tuple[Array, ...], tuple[Array | None, ...]]
-
-#: A runtime that cannot give all tensors at once is asked for halves, down to this many parts.
-MOST_PARTS = 8
-
-
-@dataclass(frozen=True)
-class HeldOperator:
-    """One operator at its runtime's own inputs.
-
-    tensor: the name of its output (the first that is wrong). values: numbers compared; mismatches:
-    of them are not what the oracle says. largest: the largest difference, in steps of an integer
-    type or in the output's unit. unjudged: why nothing was compared. message: the first mismatch.
-    """
-
-    position: int
-    name: str
-    tensor: str
-    values: int = 0
-    mismatches: int = 0
-    largest: float = 0.0
-    unjudged: str = ""
-    message: str = ""
-
-    def document(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class HeldModel:
-    """A whole model on one runtime.
-
-    problem: how the run ended where no tensor could be read. answer: the outputs of the untouched
-    model against the oracles' from its inputs on; position -1. changed: exposing tensors changes
-    the model's own outputs, by how much.
-    """
-
-    runtime: str
-    operators: tuple[HeldOperator, ...] = ()
-    answer: HeldOperator = HeldOperator(-1, "model", "")
-    problem: str = ""
-    changed: str = ""
-
-    @property
-    def values(self) -> int:
-        return sum(one.values for one in (*self.operators, self.answer))
-
-    @property
-    def wrong(self) -> tuple[HeldOperator, ...]:
-        """What is not as its oracle says, in the order of execution."""
-        return tuple(one for one in (*self.operators, self.answer) if one.mismatches)
-
-    @property
-    def first(self) -> HeldOperator | None:
-        return next(iter(self.wrong), None)
-
-    @property
-    def unjudged(self) -> tuple[str, ...]:
-        """Operators that could not be held to anything and why, each reason once."""
-        return tuple(dict.fromkeys(one.unjudged for one in self.operators if one.unjudged))
-
-    @property
-    def proven(self) -> bool:
-        """Whether every operator was held to an oracle, and is what it says."""
-        whole = not self.problem and not self.unjudged and bool(self.operators)
-        return whole and not self.wrong and self.values > 0
-
-    def document(self) -> dict[str, Any]:
-        """As the report has it: all that is wrong or was not judged, and counts of the rest."""
-        return {
-            "runtime": self.runtime,
-            "operators": len(self.operators),
-            "values": self.values,
-            "mismatches": sum(one.mismatches for one in self.wrong),
-            "wrong": [one.document() for one in self.wrong],
-            "first_divergence": None if self.first is None else self.first.document(),
-            "without_oracle": list(self.unjudged),
-            "answer_due_to_the_bit": self.answer.values > 0,
-            "exposing_changes": self.changed,
-            "problem": self.problem,
-        }
 
 
 class WholeModels:
@@ -160,50 +81,19 @@ class WholeModels:
         model, profile = describe(content), PROFILES[runtime.base]
         graph = model.graphs[0]
         answer = self._answer(model, samples, outputs, profile)
-        wanted = _computed(graph)
-        values, problem = self._read(content, wanted, samples, runtime, bounds)
-        if not values and wanted:
+        reader = Reader(self.runtimes, runtime, content, samples, bounds)
+        values, problem = reader.tensors()
+        if not values and computed(graph):
             return HeldModel(runtime.name, answer=answer, problem=problem)
+        after = reader.final_states()
         changed = _changed(graph, values, outputs)
         values |= dict(zip(graph.inputs, samples, strict=True))
         held = [
-            self._operator(model, position, values, profile)
+            self._operator(model, position, _seen(graph, position, values, after), profile)
             for position in range(len(graph.operators))
             if _to_be_held(graph, position)
         ]
         return HeldModel(runtime.name, tuple(held), answer, "", changed)
-
-    def _read(
-        self,
-        content: bytes,
-        wanted: Sequence[int],
-        samples: Sequence[Array],
-        runtime: Runtime,
-        bounds: Limits,
-    ) -> tuple[dict[int, Array], str]:
-        """What the runtime computes in these tensors, [N, …], as far as it can give them."""
-        waiting, problem = [list(wanted)], ""
-        found: dict[int, Array] = {}
-        for _ in range(2 * MOST_PARTS):
-            if not waiting:
-                break
-            part = waiting.pop(0)
-            ran = self.runtimes.run(
-                runtime,
-                exposing(content, part),
-                samples,
-                outputs=len(part),
-                bounds=bounds,
-                resize=runtime.adapter.kernels == "tflite",
-            )
-            if ran.result is None:
-                found.update(zip(part, ran.outputs, strict=True))
-                continue
-            problem = problem or str(ran.result)
-            if len(part) > 1:
-                middle = len(part) // 2
-                waiting += [part[:middle], part[middle:]]
-        return found, problem
 
     def _operator(
         self, model: Model, position: int, values: Mapping[int, Array], profile: OperatorProfile
@@ -214,7 +104,10 @@ class WholeModels:
         place = (position, operator.name, names[0])
         if any(k not in values for k in operator.outputs):
             return HeldOperator(*place, unjudged=f"{operator.name}: its output cannot be read")
-        answer = self._expected(model, position, values, profile)
+        try:
+            answer = self._expected(model, position, values, profile)
+        except Exception as error:  # a file may have what no oracle thought of
+            answer = f"{operator.name}: its oracle fails: {type(error).__name__}: {error}"
         if isinstance(answer, str):
             return HeldOperator(*place, unjudged=answer)
         got = [values[k] for k in operator.outputs]
@@ -242,7 +135,10 @@ class WholeModels:
         profile: OperatorProfile,
     ) -> HeldOperator:
         graph, count = model.graphs[0], len(samples[0])
-        trace = run(model, samples, profile)
+        try:
+            trace = run(model, samples, profile)
+        except Exception:  # as each operator by itself says
+            return HeldOperator(-1, "model", "")
         due = [
             (position, found)
             for position, index in enumerate(graph.outputs)
@@ -254,65 +150,6 @@ class WholeModels:
         got = [outputs[position] for position, _ in due]
         want = tuple(found for _, found in due)
         return compared((-1, "model", names[0]), names, got, want, (None,) * len(due))
-
-
-def compared(
-    place: tuple[int, str, str],
-    names: Sequence[str],
-    got: Sequence[Array],
-    wanted: Sequence[Array],
-    allowed: Sequence[Array | None],
-) -> HeldOperator:
-    """Hold an operator's outputs, [N, …] each, to its oracle's. place: position, name, tensor."""
-    position, operator, tensor = place
-    values = mismatches = 0
-    largest, message = 0.0, ""
-    for name, given, want, limit in zip(names, got, wanted, allowed, strict=True):
-        want = np.broadcast_to(want, (len(given), *want.shape[1:]))
-        if given.size != want.size:
-            shapes = f"{list(given.shape[1:])}, expected {list(want.shape[1:])}"
-            message = message or f"tensor {name!r} has the shape {shapes}"
-            values, mismatches, tensor = values + want.size, mismatches + want.size, name
-            continue
-        values += want.size
-        limit = None if limit is None else np.broadcast_to(limit, want.shape)
-        given = given.reshape(want.shape)
-        wrong = differing(given, want, limit)
-        if not wrong.any():
-            continue
-        mismatches += int(wrong.sum())
-        off = np.abs(given.astype(np.float64) - want.astype(np.float64))
-        largest = max(largest, float(np.nan_to_num(off, nan=np.inf).max()))
-        if not message:
-            tensor = name
-            message = _first(name, given, want, limit, wrong)
-    return HeldOperator(position, operator, tensor, values, mismatches, largest, "", message)
-
-
-def _first(name: str, given: Array, want: Array, limit: Array | None, wrong: Array) -> str:
-    at = tuple(int(n) for n in np.argwhere(wrong)[0])
-    rule = "to the bit" if limit is None else f"within {limit[at]:.3g}"
-    return (
-        f"tensor {name!r}: {int(wrong.sum())} of {wrong.size} values are not what its oracle says "
-        f"({rule}); first in sample {at[0]} at {list(at[1:])}: {given[at]}, expected {want[at]}"
-    )
-
-
-def _computed(graph: Graph) -> list[int]:
-    """The tensors that operators compute and that can be read: no resources, strings, variables."""
-    found = {
-        k: None
-        for operator in graph.operators
-        for k in operator.outputs
-        if k >= 0 and graph.tensors[k].dtype in NUMBERS and not graph.tensors[k].variable
-    }
-    return list(found)
-
-
-def _to_be_held(graph: Graph, position: int) -> bool:
-    """Whether an operator computes numbers; what only manages resources shows in what is read."""
-    outputs = graph.operators[position].outputs
-    return any(k >= 0 and graph.tensors[k].dtype in NUMBERS for k in outputs)
 
 
 def _changed(graph: Graph, values: Mapping[int, Array], outputs: Sequence[Array]) -> str:
@@ -343,3 +180,18 @@ def _digest(arrays: Sequence[Array]) -> str:
         digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def _to_be_held(graph: Graph, position: int) -> bool:
+    """Whether an operator computes numbers; what only manages resources shows in what is read."""
+    outputs = graph.operators[position].outputs
+    return any(k >= 0 and graph.tensors[k].dtype in NUMBERS for k in outputs)
+
+
+def _seen(
+    graph: Graph, position: int, values: Mapping[int, Array], after: Mapping[int, Array]
+) -> Mapping[int, Array]:
+    """What an operator is given: of others' variables what these have left there."""
+    if graph.operators[position].name in OWN_STATES:
+        return values
+    return {**after, **values}

@@ -8,7 +8,9 @@ recipe, and the finding is an error.
 A few samples beyond the calibrated range prove nothing: of exchangeable samples some always are
 (beyond both extremes of n others lies a share that follows Beta(2, n − 1), so their number among m
 is beta-binomial; Wilks 1941, "Determination of sample sizes for setting tolerance limits"). As many
-as chance explains are left out, those that are furthest off.
+as chance explains are left out, those that are furthest off; but never most of them, for what is
+off for most samples is no tail (a statistic that leaves out more than half follows whatever is
+left: Rousseeuw & Leroy 1987, "Robust Regression and Outlier Detection", on breakdown points).
 """
 
 from __future__ import annotations
@@ -113,13 +115,14 @@ def share_of_calibration(
     """The share at the output where the calibration's is the largest part.
 
     file_ranges: of every tensor, as the file has them. calibrated: the number of calibration
-    samples, None where it is not known. Raises what the oracle raises.
+    samples that chance may excuse, None where it is not known. Raises what the oracle raises.
     """
     right = calibrate(document, weights, stimulus, carry_state=False)
     own = errors_by_sample(document, weights, stimulus, scheme, right)
     found = errors_by_sample(document, weights, stimulus, scheme, file_ranges)
     count = len(own[0])
-    out = left_out_by_chance(USUAL_CALIBRATION if calibrated is None else calibrated, count)
+    chance = left_out_by_chance(USUAL_CALIBRATION if calibrated is None else calibrated, count)
+    out = min(chance, count // 2)
     shares = [_share(k, a, b, out) for k, (a, b) in enumerate(zip(own, found, strict=True))]
     return max(shares, key=lambda share: share.ratio)
 

@@ -1,4 +1,4 @@
-"""Read the LSTMs and linear layers of a PyTorch state dict in Keras's layout.
+"""Read the LSTMs, linear layers, tables and convolutions of a PyTorch state dict.
 
 PyTorch keeps an LSTM as weight_ih [4 units, features], weight_hh [4 units, units] and two biases
 [4 units] that are added, with the gates in the order i, f, g, o
@@ -9,7 +9,7 @@ recurrent kernel [units, 4 units] and one bias, in the same order.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,16 @@ class StateDict:
 
     weights: by `layer/index` in Keras's layout, kernel, recurrent kernel and bias of each LSTM
     layer and direction (`lstm.l0`, `lstm.l1_reverse`). biases: of each of these layers bias_ih and
-    bias_hh. linear: by name kernel [inputs, outputs] and bias. scales: whether there are layers
-    that converters fold into linear ones.
+    bias_hh. linear: by name kernel [inputs, outputs] and bias, tables of an Embedding among them,
+    [size, rows] and a bias of zeros. convolutions: by name kernel [filters, channels, size] and
+    bias, of a Conv1d. scales: whether there are layers that converters fold into linear ones.
     """
 
     weights: dict[str, Array]
     biases: dict[str, tuple[Array, Array]]
     linear: dict[str, tuple[Array, Array]]
     scales: bool
+    convolutions: dict[str, tuple[Array, Array]] = field(default_factory=dict)
 
 
 def load(path: Path) -> StateDict:
@@ -86,24 +88,29 @@ def read(arrays: dict[str, Array]) -> StateDict:
         biases[layer] = (both[0], both[1])
         weights |= {f"{layer}/0": kernel.T, f"{layer}/1": recurrent_kernel.T}
         weights[f"{layer}/2"] = both[0] + both[1]
-    linear = {}
+    linear, convolutions = {}, {}
     for name, array in others.items():
         module, _, part = name.rpartition(".")
-        if part == "weight" and array.ndim == 2 and array.dtype.kind == "f":
+        if part == "weight" and array.ndim in (2, 3) and array.dtype.kind == "f":
             bias = others.get(f"{module}.bias" if module else "bias", np.zeros(len(array)))
-            if bias.shape == (len(array),):
-                linear[module or "weight"] = (_real(name, array).T, _real(name, bias))
-    if not weights and not linear:
+            if bias.shape != (len(array),):
+                continue
+            kernel, real_bias = _real(name, array), _real(name, bias)
+            if array.ndim == 3:
+                convolutions[module or "weight"] = (kernel, real_bias)
+            else:
+                linear[module or "weight"] = (kernel.T, real_bias)
+    if not weights and not linear and not convolutions:
         raise ValueError(
             "no LSTM (weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0) and no linear layer "
-            f"(weight, bias); found {', '.join(list(arrays)[:8]) or 'nothing'}"
+            f"or Conv1d (weight, bias); found {', '.join(list(arrays)[:8]) or 'nothing'}"
         )
     scales = any(
         name.rpartition(".")[2] == "running_mean"
         or (name.rpartition(".")[2] == "weight" and array.ndim == 1)
         for name, array in others.items()
     )
-    return StateDict(weights, biases, linear, scales)
+    return StateDict(weights, biases, linear, scales, convolutions)
 
 
 def _checked(layer: str, parts: dict[str, Array]) -> list[Array]:

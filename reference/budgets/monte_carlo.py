@@ -28,6 +28,7 @@ import numpy as np
 from reference.budgets.precision_schemes import (
     INT8,
     INT16X8,
+    SMALLEST,
     UNIT_ROUNDOFF,
     DynamicRange,
     Float16Weights,
@@ -55,6 +56,10 @@ _MOST_ROWS = 1024
 """Trials times samples times batch evaluated at once: bounds memory, changes no draw."""
 
 
+class NotFinite(ValueError):
+    """The exact value, or its response to rounding, is NaN or infinite: there is no budget."""
+
+
 @dataclass(frozen=True)
 class Budget:
     """The largest error that rounding explains at one output, in the unit of the output.
@@ -77,6 +82,30 @@ class Budget:
     def decides(self) -> bool:
         """Whether the budget is below the output itself: otherwise zeros would pass."""
         return self.value < self.scale
+
+
+@dataclass(frozen=True, eq=False)
+class Quiet:
+    """The samples of one output that no calibrated range cuts off, and their own budget.
+
+    Saturation is systematic: where it moves some samples, the budget of all has room for any fault
+    of the others. samples: bool [samples]. value, rms: as a Budget's, of these samples alone.
+    """
+
+    samples: Array
+    value: float
+    rms: float
+
+
+@dataclass(frozen=True, eq=False)
+class Derived:
+    """What follows from one document, its weights and its inputs: for each output the exact value
+    [samples, batch, …], its budget, and its quiet samples where others saturate and these are
+    most of them, else None."""
+
+    values: list[Array]
+    budgets: list[Budget]
+    quiet: list[Quiet | None]
 
 
 def calibrate(
@@ -134,7 +163,7 @@ def budgets(
     calibration: from `calibrate`, for the integer schemes. minimum_elements: of a weight that
     dynamic-range quantises. cell_clip: as in `evaluate`. Deterministic for a seed.
     Raises ValueError for an unknown scheme or an integer one without calibration, and what
-    `evaluate` raises; and ValueError where the exact value or a draw is not finite.
+    `evaluate` raises; and NotFinite where the exact value or a draw is not finite.
     """
     options = (calibration, trials, seed, safety, minimum_elements, cell_clip)
     return values_and_budgets(document, weights, inputs, scheme, *options)[1]
@@ -153,10 +182,29 @@ def values_and_budgets(
     cell_clip: float = 0.0,
 ) -> tuple[list[Array], list[Budget]]:
     """The exact value of each output too, which the budgets are about."""
+    options = (calibration, trials, seed, safety, minimum_elements, cell_clip)
+    found = derived(document, weights, inputs, scheme, *options)
+    return found.values, found.budgets
+
+
+def derived(
+    document: Mapping[str, Any],
+    weights: Mapping[str, Array],
+    inputs: Mapping[str, Array],
+    scheme: Scheme,
+    calibration: Ranges | None = None,
+    trials: int = TRIALS,
+    seed: int = 0,
+    safety: float = SAFETY,
+    minimum_elements: int = MINIMUM_ELEMENTS,
+    cell_clip: float = 0.0,
+) -> Derived:
+    """Values, budgets and quiet samples. Arguments and errors as those of `budgets`."""
     count = _samples(inputs)
     step = max(1, _MOST_ROWS // (trials * _rows(inputs)))
     parts: list[list[Budget]] = []
     values: list[list[Array]] = []
+    spreads: list[list[_Spread]] = []
     for start in range(0, count, step):
         part = {name: array[start : start + step] for name, array in inputs.items()}
         hooks = make_hooks(scheme, calibration, trials, seed, minimum_elements)
@@ -165,8 +213,12 @@ def values_and_budgets(
             noisy = evaluate(document, weights, part, hooks, cell_clip)
         values.append(exact)
         parts.append([_budget(a, b, safety) for a, b in zip(exact, noisy, strict=True)])
-    joined = [np.concatenate(output) for output in zip(*values, strict=True)]
-    return joined, [_together(output, safety) for output in zip(*parts, strict=True)]
+        spreads.append([_spread(a, b) for a, b in zip(exact, noisy, strict=True)])
+    return Derived(
+        [np.concatenate(output) for output in zip(*values, strict=True)],
+        [_together(output, safety) for output in zip(*parts, strict=True)],
+        [_quiet(output, safety) for output in zip(*spreads, strict=True)],
+    )
 
 
 def make_hooks(
@@ -197,17 +249,62 @@ def _budget(exact: Array, noisy: Array, safety: float) -> Budget:
     if exact.size == 0:
         raise ValueError("an output without elements has no budget")
     if not (np.isfinite(exact).all() and np.isfinite(noisy).all()):
-        raise ValueError("the exact value or its response to rounding is not finite")
+        raise NotFinite("the exact value or its response to rounding is not finite")
     scale = float(np.abs(exact).max())
     error = noisy - exact
     mean = error.mean(axis=0)
     drawn = error - mean
     systematic, random = float(np.abs(mean).max()), float(np.abs(drawn).max())
     # Whatever comes before, the output itself is stored in float32 at best.
-    random = max(random, UNIT_ROUNDOFF * scale)
+    random = max(random, UNIT_ROUNDOFF * scale, SMALLEST if scale else 0.0)
     draws = np.sqrt(np.square(drawn).reshape(len(drawn), -1).mean(axis=1))
     rms = _rms(mean) + safety * max(float(draws.max()), UNIT_ROUNDOFF * _rms(exact))
     return Budget(systematic + safety * random, rms, systematic, random, _rms(error), scale)
+
+
+@dataclass(frozen=True, eq=False)
+class _Spread:
+    """The parts of a budget for each sample: the largest of both parts [samples], their mean
+    squares [samples] and [trials, samples], and the largest |exact| value [samples]."""
+
+    systematic: Array
+    random: Array
+    mean_square: Array
+    draws: Array
+    scale: Array
+
+
+def _spread(exact: Array, noisy: Array) -> _Spread:
+    """exact: [samples, …]; noisy: [trials, samples, …]."""
+    count = len(exact)
+    error = (noisy - exact).reshape(len(noisy), count, -1)
+    mean = error.mean(axis=0)
+    drawn = error - mean
+    return _Spread(
+        np.abs(mean).max(axis=1),
+        np.abs(drawn).max(axis=(0, 2)),
+        np.square(mean).mean(axis=1),
+        np.square(drawn).mean(axis=2),
+        np.abs(exact).reshape(count, -1).max(axis=1),
+    )
+
+
+def _quiet(parts: Sequence[_Spread], safety: float) -> Quiet | None:
+    """The samples whose systematic part is within what chance moves any of them, where there are
+    others and these are most; their budget by the rule of all."""
+    systematic, random, mean_square, scale = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("systematic", "random", "mean_square", "scale")
+    )
+    draws = np.concatenate([part.draws for part in parts], axis=1)
+    samples = systematic <= safety * random.max()
+    if samples.all() or 2 * np.count_nonzero(samples) < len(samples):
+        return None
+    least = UNIT_ROUNDOFF * float(scale[samples].max())
+    spread = float(np.sqrt(draws[:, samples].mean(axis=1).max()))
+    value = float(systematic[samples].max()) + safety * max(float(random[samples].max()), least)
+    rms = float(np.sqrt(mean_square[samples].mean())) + safety * max(spread, least)
+    return Quiet(samples, value, rms)
 
 
 def _rms(array: Array) -> float:

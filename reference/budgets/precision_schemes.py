@@ -30,9 +30,17 @@ from reference.network.hooks import Array, Hooks, Lazy, WeightKind
 UNIT_ROUNDOFF = 2.0**-24
 """Of float32: half the distance between 1 and the next number."""
 
+SMALLEST = 2.0**-126
+"""The smallest normal float32. What is smaller is kept with an error of 2**-150, or flushed to
+zero, as a kernel's code and the processor's mode will have it (IEEE 754-2019 §7.5; Intel SDM 1
+§10.2.3.3): an absolute error of up to this much in any operation whose exact result is not zero."""
+
 FUNCTION_ULPS = 4.0
 """Largest error of a float32 activation function, in units of 2**-23 of its result; vectorised
 tanh and exp of Eigen and XNNPACK, libm's are better."""
+
+#: Above it SMALLEST is less than the last bit of what rounding adds in float64.
+_UNDERFLOWS = SMALLEST / UNIT_ROUNDOFF * 2.0**54
 
 #: Least and greatest value of every tensor, by the name it has in the hooks.
 Ranges = Mapping[str, tuple[float, float]]
@@ -75,10 +83,14 @@ class Float32(Hooks):
     def _relative(self, value: Array, most: float) -> Array:
         """value with an error uniform within `most` of itself."""
         drawn = self.random.random((self.trials, *value.shape[1:]), np.float32)
-        return np.asarray(value * (1 - most + 2 * most * drawn))
+        found = np.asarray(value * (1 - most + 2 * most * drawn))
+        size = np.abs(value)
+        if size.min(initial=np.inf) < _UNDERFLOWS:
+            found += np.where(size > 0, SMALLEST, 0.0) * (2.0 * drawn.astype(np.float64) - 1.0)
+        return found
 
     def total(self, name: str, value: Array, terms: int, magnitude: Lazy) -> Array:
-        return self._gaussian(value, magnitude() * (UNIT_ROUNDOFF * np.sqrt(terms) / 3))
+        return self._gaussian(value, _one_rounding(magnitude()) * (np.sqrt(terms) / 3))
 
     def gate(self, name: str, value: Array, terms: int, magnitude: Lazy) -> Array:
         return self.total(name, value, terms, magnitude)
@@ -92,10 +104,18 @@ class Float32(Hooks):
         return self.function(name, function, value)
 
     def cell(self, name: str, value: Array, magnitude: Lazy) -> Array:
-        return self._gaussian(value, magnitude() * UNIT_ROUNDOFF)
+        return self._gaussian(value, _one_rounding(magnitude()))
 
     def hidden(self, name: str, value: Array) -> Array:
         return self._relative(value, UNIT_ROUNDOFF)
+
+
+def _one_rounding(size: Array) -> Array:
+    """The largest error of one operation on values of that size: nothing where they are zero."""
+    error = size * UNIT_ROUNDOFF
+    if size.min(initial=np.inf) < _UNDERFLOWS:
+        error += np.where(size > 0, SMALLEST, 0.0)
+    return np.asarray(error)
 
 
 class Float16Weights(Float32):
@@ -108,6 +128,10 @@ class Float16Weights(Float32):
         return np.asarray(value + most * drawn)
 
 
+#: Values of one draw from which on rounding is faster draw by draw.
+_CACHED = 4096
+
+
 class _Grids:
     """Random grids: for each tensor and trial one offset, kept for all time steps."""
 
@@ -117,18 +141,36 @@ class _Grids:
 
     def round(self, name: str, value: Array, step: float | Array, low: float, high: float) -> Array:
         """value on a moved grid of `step`, held to low … high steps."""
-        offset = self._offset(name, value.ndim)
         scaled = value / step
-        moved = np.clip(np.rint(scaled + offset), low, high) - offset
-        # A moved grid may not reach beyond the limits either.
-        return np.asarray(np.where(scaled == 0, 0.0, np.clip(moved, low, high)) * step)
+        offsets = self._offset(name).reshape(-1, *(1,) * (value.ndim - 1))
+        found = np.empty((self.trials, *value.shape[1:]))
+        # Of large arrays a draw at a time: that stays in the processor's cache for all passes.
+        many = found[0].size > _CACHED
+        for part in (slice(k, k + 1) for k in range(self.trials)) if many else (slice(None),):
+            given = scaled[part] if len(scaled) > 1 else scaled
+            block, offset = found[part], offsets[part]
+            np.add(given, offset, out=block)
+            np.rint(block, out=block)
+            _held(block, low, high)
+            block -= offset
+            _held(block, low, high)  # a moved grid may not reach beyond the limits either
+            np.copyto(block, 0.0, where=given == 0)
+        found *= step
+        return found
 
-    def _offset(self, name: str, ndim: int) -> Array:
+    def _offset(self, name: str) -> Array:
+        """Of each draw, in steps."""
         if name not in self._offsets:
             drawn = self.random.uniform(-0.5, 0.5, self.trials)
             drawn[0] = 0.0
             self._offsets[name] = drawn
-        return self._offsets[name].reshape(-1, *(1,) * (ndim - 1))
+        return self._offsets[name]
+
+
+def _held(values: Array, low: float, high: float) -> None:
+    """Clip in place: np.clip costs more than these two on few values."""
+    np.maximum(values, low, out=values)
+    np.minimum(values, high, out=values)
 
 
 def _weight_steps(value: Array, tensors: int) -> Array:

@@ -68,6 +68,7 @@ class _Products:
         self.recurrent = hooks.weight(f"{name}/recurrent", "recurrent", recurrent, tensors)
         self.bias = weight("bias", "bias", bias)
         self.recurrent_bias = weight("recurrent_bias", "bias", recurrent_bias)
+        self.absolute_recurrent = np.abs(self.recurrent[:1])
         self.windows = windows
         self.recurrent_windows = recurrent_windows
         self.row_axes = rank + 1  # space and channels
@@ -100,7 +101,7 @@ class _Products:
         for array in extra:
             result = result + array
         terms = self.recurrent.shape[1] + len(extra)
-        magnitude = magnitude_of(h, self.recurrent, *extra)
+        magnitude = magnitude_of(h, self.recurrent, *extra, absolute=self.absolute_recurrent)
         return hooks.gate(f"{self.name}/{part}", result, terms, magnitude)
 
 

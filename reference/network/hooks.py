@@ -105,11 +105,14 @@ def align(weight: Array, ndim: int) -> Array:
     return weight.reshape(len(weight), *(1,) * (ndim - 2), weight.shape[-1])
 
 
-def magnitude_of(x: Array, weight: Array, *added: Array) -> Lazy:
-    """The sum of absolute values behind x times weight plus the added arrays, of trial 0."""
+def magnitude_of(x: Array, weight: Array, *added: Array, absolute: Array | None = None) -> Lazy:
+    """The sum of absolute values behind x times weight plus the added arrays, of trial 0.
+
+    absolute: |weight[:1]|, where it is at hand: a recurrent kernel is asked for at every step.
+    """
 
     def compute() -> Array:
-        total = matmul(np.abs(x[:1]), np.abs(weight[:1]))
+        total = matmul(np.abs(x[:1]), np.abs(weight[:1]) if absolute is None else absolute)
         for array in added:
             total = total + np.abs(array[:1])
         return total

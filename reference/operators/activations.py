@@ -36,7 +36,14 @@ from reference.lstm.float32_micro import c_library
 from reference.operators import float_functions
 from reference.operators.description import Tensor
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
-from reference.operators.lookup import all_int8, look_up_int8, table_of_int8, table_of_xnnpack
+from reference.operators.lookup import (
+    all_int8,
+    look_up_int8,
+    look_up_int16,
+    table_of_int8,
+    table_of_int16,
+    table_of_xnnpack,
+)
 from reference.operators.profiles import OperatorProfile
 from reference.operators.rescale import (
     multiplier,
@@ -61,6 +68,12 @@ def bounded(found: float_functions.Bounded) -> Answer:
     return Answer((value,), (allowed,))
 
 
+def _flushing(value: Array) -> Answer:
+    """Floats due to the bit, but for denormal ones, which XNNPACK flushes to 0."""
+    tiny = np.abs(value) < float_functions.FLUSHED
+    return Answer((value.astype(np.float64),), (np.where(tiny, float_functions.FLUSHED, 0.0),))
+
+
 # RELU and its kin -----------------------------------------------------------------------------
 
 
@@ -68,7 +81,9 @@ def _relu(low: float, high: float) -> Kernel:
     def kernel(call: Call, profile: OperatorProfile) -> Answer:
         x, source, target = call.value(0), call.tensor(0), call.outputs[0]
         if x.dtype == np.float32:
-            return exact(_clamped(x, low, high))
+            if high == 6 and profile.relu6_of_nan == "zero":
+                x = np.where(np.isnan(x), np.float32(0), x)
+            return _flushing(_clamped(x, low, high))
         if not call.integer:
             raise NoOracle(f"{call.name} of {source.dtype}")
         if high == 6 and profile.relu6 == "clamped":
@@ -110,7 +125,7 @@ def leaky_relu(call: Call, profile: OperatorProfile) -> Answer:
     x, source, target = call.value(0), call.tensor(0), call.outputs[0]
     alpha = float(np.float32(call.options["alpha"]))
     if x.dtype == np.float32:
-        return exact(np.where(x > 0, x, x * np.float32(alpha)))
+        return _flushing(np.where(x > 0, x, x * np.float32(alpha)))
     if not call.integer:
         raise NoOracle(f"LEAKY_RELU of {source.dtype}")
     moved = x.astype(np.int64) - source.zero
@@ -145,7 +160,7 @@ def prelu(call: Call, profile: OperatorProfile) -> Answer:
     x, alpha = call.value(0), call.value(1)
     source, slope, target = call.tensor(0), call.tensor(1), call.outputs[0]
     if x.dtype == np.float32:
-        return exact(np.where(x >= 0, x, x * alpha))
+        return _flushing(np.where(x >= 0, x, x * alpha))
     if not call.integer:
         raise NoOracle(f"PRELU of {source.dtype}")
     precision = profile.activation_quotient
@@ -169,7 +184,7 @@ def hard_swish(call: Call, profile: OperatorProfile) -> Answer:
     """HARD_SWISH: x relu6(x + 3) / 6; integers in 16-bit fixed point (reference/hard_swish.h)."""
     x, source, target = call.value(0), call.tensor(0), call.outputs[0]
     if x.dtype == np.float32:
-        return bounded(float_functions.hard_swish(x))
+        return bounded(float_functions.hard_swish(x, profile.hard_swish_float))
     if x.dtype != np.int8 or not call.integer:
         raise NoOracle(f"HARD_SWISH of {source.dtype}")
     table = _hard_swish_table(source.step, source.zero, target.step, target.zero)
@@ -228,8 +243,17 @@ def _sigmoid32(x: Array) -> Array:
 
 
 def _sigmoid32_xnnpack(x: Array) -> Array:
-    one, decay = np.float32(1), c_library("expf")(-np.abs(x))
-    return np.where(x >= 0, one / (one + decay), one - one / (one + decay)).astype(np.float32)
+    """XNNPACK of 2023: from exp(|x|), whichever the sign."""
+    one = np.float32(1)
+    with np.errstate(over="ignore"):
+        below = one / (one + c_library("expf")(np.abs(x)))
+    return np.where(np.signbit(x), below, one - below).astype(np.float32)
+
+
+def _sigmoid64_xnnpack(x: Array) -> Array:
+    """XNNPACK of 2026: in float64, within 100."""
+    power = np.exp(np.clip(x.astype(np.float64), -100, 100))
+    return np.asarray(power / (1 + power), np.float32)
 
 
 def _elu32(x: Array) -> Array:
@@ -240,41 +264,80 @@ def _elu32_xnnpack(x: Array) -> Array:
     return np.where(x < 0, c_library("expm1f")(np.minimum(x, 0)), x)
 
 
+def _gelu32(x: Array) -> Array:
+    complement = c_library("erfcf")(x * np.float32(-math.sqrt(0.5)))
+    return np.asarray(np.float32(0.5) * x * complement, np.float32)
+
+
+def _gelu32_approximate(x: Array) -> Array:
+    cubic = x + np.float32(0.044715) * x * x * x
+    gate = np.float32(1) + c_library("tanhf")(np.float32(math.sqrt(2 / math.pi)) * cubic)
+    return np.asarray(np.float32(0.5) * x * gate, np.float32)
+
+
 _FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "LOGISTIC": _sigmoid32,
     "TANH": lambda x: c_library("tanhf")(x),
     "ELU": _elu32,
     "EXP": lambda x: c_library("expf")(x),
+    "GELU": _gelu32,
+    "GELU approximate": _gelu32_approximate,
 }
-_XNNPACK_FUNCTIONS = {
-    "LOGISTIC": _sigmoid32_xnnpack,
-    "TANH": _FUNCTIONS["TANH"],
-    "ELU": _elu32_xnnpack,
+_XNNPACK_FUNCTIONS: dict[tuple[str, str], Callable[[Array], Array]] = {
+    ("LOGISTIC", "xnnpack_2023"): _sigmoid32_xnnpack,
+    ("LOGISTIC", "xnnpack_2026"): _sigmoid64_xnnpack,
 }
-_REAL = {
-    "LOGISTIC": float_functions.logistic,
-    "TANH": float_functions.tanh,
-    "ELU": float_functions.elu,
-    "EXP": float_functions.exp,
-}
+for _form in ("xnnpack_2023", "xnnpack_2026"):
+    _XNNPACK_FUNCTIONS["TANH", _form] = _FUNCTIONS["TANH"]
+    _XNNPACK_FUNCTIONS["ELU", _form] = _elu32_xnnpack
 
 
 def function(call: Call, profile: OperatorProfile) -> Answer:
     """LOGISTIC, TANH, ELU and EXP."""
     x, source, target = call.value(0), call.tensor(0), call.outputs[0]
     if x.dtype == np.float32:
-        return bounded(_REAL[call.name](x))
+        return bounded(_real(call.name, x, profile))
     if not call.integer:
         raise NoOracle(f"{call.name} of {source.dtype}")
     if x.dtype == np.int8:
-        form = profile.sigmoid_int8
-        if call.name == "EXP" or (call.name == "ELU" and form == "gemmlowp"):
-            form = "table"
+        forms = {"ELU": profile.elu_int8, "EXP": "table"}
+        form = forms.get(call.name, profile.sigmoid_int8)
         table = _int8_table(call.name, form, source.step, source.zero, target.step, target.zero)
         return exact(look_up_int8(table, x))
     if x.dtype == np.int16 and call.name in ("LOGISTIC", "TANH"):
         return exact(_int16_function(call.name, x, source.step, profile))
+    if x.dtype == np.int16 and call.name == "EXP":
+        table = _exp_int16(source.step, target.step)
+        return exact(look_up_int16(table, x).astype(np.int16))
     raise NoOracle(f"{call.name} of {source.dtype}")
+
+
+def gelu(call: Call, profile: OperatorProfile) -> Answer:
+    """GELU: x Phi(x), or its approximation by tanh (kernels/gelu.cc, reference/gelu.h)."""
+    x, source, target = call.value(0), call.tensor(0), call.outputs[0]
+    approximate = bool(call.options.get("approximate", False))
+    if x.dtype == np.float32:
+        return bounded(float_functions.gelu(x, approximate))
+    if x.dtype != np.int8 or not call.integer:
+        raise NoOracle(f"GELU of {source.dtype}")
+    name = "GELU approximate" if approximate else "GELU"
+    table = _int8_table(name, "table", source.step, source.zero, target.step, target.zero)
+    return exact(look_up_int8(table, x))
+
+
+@lru_cache(maxsize=64)
+def _exp_int16(input_scale: float, output_scale: float) -> Int64:
+    return table_of_int16(c_library("expf"), input_scale, 0, output_scale, 0, np.float32)
+
+
+def _real(name: str, x: Array, profile: OperatorProfile) -> float_functions.Bounded:
+    if name == "LOGISTIC":
+        return float_functions.logistic(x, profile.sigmoid_float)
+    if name == "TANH":
+        return float_functions.tanh(x, profile.tanh_of_nan)
+    if name == "EXP":
+        return float_functions.exp(x, profile.exp_float)
+    return float_functions.elu(x)
 
 
 @lru_cache(maxsize=256)
@@ -287,8 +350,8 @@ def _int8_table(
     output_zero: int,
 ) -> Array:
     scales = (input_scale, input_zero, output_scale, output_zero)
-    if form == "xnnpack":
-        return table_of_xnnpack(_XNNPACK_FUNCTIONS[name], *scales)
+    if form.startswith("xnnpack"):
+        return table_of_xnnpack(_XNNPACK_FUNCTIONS[name, form], *scales, form == "xnnpack_2026")
     if form == "table":
         return table_of_int8(_FUNCTIONS[name], *scales)
     return _gemmlowp_table(name, input_scale, input_zero)
@@ -356,4 +419,5 @@ KERNELS: dict[str, Kernel] = {
     "TANH": function,
     "ELU": function,
     "EXP": function,
+    "GELU": gelu,
 }

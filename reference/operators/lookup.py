@@ -3,8 +3,7 @@
 Source: LUTPopulate and LUTLookup in tensorflow/lite/kernels/internal/common.h (2.15.1). 256 values
 for int8; for int16, 513 values that are interpolated, each moved by half of what the interpolation
 is off at the middle of its segment. exp and tanh are the C library's float functions.
-XNNPACK (operators/unary-elementwise-nc.c) fills its tables alike, but rounds ties to even and
-clamps before it rounds.
+XNNPACK (operators/unary-elementwise-nc.c) fills its tables alike, but rounds ties to even.
 """
 
 from __future__ import annotations
@@ -38,14 +37,22 @@ def table_of_int8(
 
 
 def table_of_xnnpack(
-    function: Function, input_scale: float, input_zero: int, output_scale: float, output_zero: int
+    function: Function,
+    input_scale: float,
+    input_zero: int,
+    output_scale: float,
+    output_zero: int,
+    zero_first: bool,
 ) -> Array:
-    """The same as XNNPACK fills it: float32, clamped, then rounded to even."""
+    """The same as XNNPACK fills it: rounded to even.
+
+    zero_first: whether the zero point is added before it is rounded (in 2026), or after (in 2023).
+    """
     real = np.float32(input_scale) * (all_int8() - input_zero).astype(np.float32)
     scaled = function(real) * (np.float32(1) / np.float32(output_scale))
-    low, high = (np.float32(end - output_zero) for end in limits("int8"))
-    codes = np.rint(np.clip(scaled, low, high)).astype(np.int64) + output_zero
-    return _saturated(codes)
+    if zero_first:
+        return _saturated(np.rint(scaled + np.float32(output_zero)))
+    return _saturated(np.rint(scaled) + output_zero)
 
 
 def table_of_int16(
@@ -67,6 +74,17 @@ def table_of_int16(
     least, most = scale_out * real(low - output_zero), scale_out * real(high - output_zero)
     step = (last - first) / real(_STEPS)
     per_unit = real(2**16) / (most - least)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = _samples(function, first, last, step, per_unit)
+    # Where infinities cancel the kernel converts NaN, which x86-64 leaves as 0 in 16 bits.
+    table = np.nan_to_num(np.clip(found, low, high), nan=0.0).astype(np.int64)
+    table.setflags(write=False)
+    return table
+
+
+def _samples(function: Function, first: Any, last: Any, step: Any, per_unit: Any) -> Array:
+    """Values at the ends of all segments, in the step's own precision."""
+    real = type(step)
     k = np.arange(_STEPS).astype(real)
     value = function(first + k * step) * per_unit
     middle = function(first + k * step + step / real(2)) * per_unit
@@ -75,10 +93,8 @@ def table_of_int16(
     interpolated = round_half_away((following + sample) / real(2))
     bias = round_half_away((interpolated - round_half_away(middle)) / real(2))
     end = round_half_away(function(np.array([last], real)) * per_unit)
-    table: NDArray[np.int64] = np.clip(np.concatenate([sample - bias, end]), low, high)
-    table = table.astype(np.int64)
-    table.setflags(write=False)
-    return table
+    joined: Array = np.concatenate([sample - bias, end])
+    return joined
 
 
 def look_up_int8(table: Array, x: Array) -> Array:

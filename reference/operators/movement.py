@@ -2,8 +2,9 @@
 
 Sources (2.15.1): kernels/reshape.cc, transpose.cc, expand_dims.cc, squeeze.cc, shape.cc, fill.cc,
 range.cc, tile.cc, broadcast_to.cc, reverse.cc, pack.cc, unpack.cc, concatenation.cc, split.cc,
-split_v.cc, pad.cc, mirror_pad.cc; micro/kernels of the same names. Every answer is due to the bit,
-moved floats too. Neither runtime rescales a join of int8: unequal scales are refused at load.
+split_v.cc, pad.cc, mirror_pad.cc, resize_nearest_neighbor.cc; micro/kernels of the same names.
+Every answer is due to the bit, moved floats too. No runtime rescales a join of int8: unequal scales
+are refused at load.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reference.arithmetic.affine import round_half_away
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
 from reference.operators.profiles import OperatorProfile
 from reference.operators.shapes import axis_of, integers, moved
@@ -152,6 +154,26 @@ def mirror_pad(call: Call, profile: OperatorProfile) -> Answer:
     return moved(call, np.pad(call.value(0), _paddings(call), "symmetric"))
 
 
+def resize_nearest(call: Call, profile: OperatorProfile) -> Answer:
+    """RESIZE_NEAREST_NEIGHBOR of image [N, H, W, C] (reference/resize_nearest_neighbor.h)."""
+    x = call.value(0)
+    height, width = integers(call.value(1))
+    rows = _nearest(height, x.shape[1], call)
+    columns = _nearest(width, x.shape[2], call)
+    return moved(call, x[:, rows][:, :, columns])
+
+
+def _nearest(size: int, source: int, call: Call) -> Array:
+    """The source's index for each index of the result, in float32."""
+    corners = bool(call.options.get("align_corners", False))
+    centres = bool(call.options.get("half_pixel_centers", False))
+    ends = (source - 1, size - 1) if corners and size > 1 else (source, size)
+    scale = np.float32(ends[0]) / np.float32(ends[1])
+    places = (np.arange(size).astype(np.float32) + np.float32(0.5 if centres else 0)) * scale
+    found = round_half_away(places) if corners else np.floor(places)
+    return np.clip(found.astype(np.int64), 0, source - 1)
+
+
 def _paddings(call: Call) -> list[tuple[int, int]]:
     return [(int(before), int(after)) for before, after in call.value(1)]
 
@@ -175,4 +197,5 @@ KERNELS: dict[str, Kernel] = {
     "PAD": pad,
     "PADV2": pad,
     "MIRROR_PAD": mirror_pad,
+    "RESIZE_NEAREST_NEIGHBOR": resize_nearest,
 }

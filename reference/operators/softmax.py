@@ -159,11 +159,37 @@ def _int16_tables(precision: str) -> tuple[Int64, Int64]:
 
 
 def log_softmax(call: Call, profile: OperatorProfile) -> Answer:
-    """LOG_SOFTMAX along the last axis: float32, and int8 by the float table of exp."""
-    x, source = call.value(0), call.tensor(0)
+    """LOG_SOFTMAX along the last axis: float32 and int8, whose output is 16 / 256 and 127."""
+    x, source, target = call.value(0), call.tensor(0), call.outputs[0]
     if x.dtype == np.float32:
         return bounded(float_functions.log_softmax(x))
-    raise NoOracle(f"LOG_SOFTMAX of {source.dtype}")
+    if x.dtype != np.int8 or not call.integer:
+        raise NoOracle(f"LOG_SOFTMAX of {source.dtype}")
+    if profile.log_softmax_int8 == "gemmlowp":
+        return exact(_log_gemmlowp(x, source.step))
+    powers = np.take(_table_of_powers(source.step, 1.0), _below_maximum(x))
+    total = np.add.accumulate(powers, axis=-1, dtype=np.float32)[..., -1:]
+    scale, output_scale = np.float32(source.step), np.float32(target.step)
+    largest = x.max(axis=-1, keepdims=True).astype(np.float32)
+    offset = (scale * largest + c_library("logf")(total)) / output_scale
+    codes = np.rint(scale / output_scale * x.astype(np.float32) - offset).astype(np.int64)
+    return exact(saturated(codes + target.zero, "int8"))
+
+
+def _log_gemmlowp(x: Array, scale: float) -> Array:
+    """reference/log_softmax.h: the logarithm of a sum of powers by fixed point."""
+    table, fits = _fixed_powers(scale, 1.0)
+    by, farthest = scaled_differences(scale, 1.0)
+    below = _below_maximum(x)
+    powers = np.where(np.take(fits, below), np.take(table, below), 0)
+    total = rounding_right_shift(powers, _SUM_BITS).sum(axis=-1, keepdims=True)
+    logarithm = fixed_functions.logarithm(total, _SUM_BITS, _DIFFERENCE_BITS)
+    back = quantised_multiplier((1 << (31 - int(by.shift))) / float(by.mantissa))
+    least = np.maximum(-farthest - 1, multiply_double_rounding(logarithm - 2**31, back))
+    inside = -below > least
+    scaled = multiply_double_rounding(np.where(inside, -below, 0), by)
+    codes = rounding_right_shift(scaled - logarithm, 31 - _DIFFERENCE_BITS - 4) + 127
+    return saturated(np.where(inside, codes, -128), "int8")
 
 
 KERNELS: dict[str, Kernel] = {"SOFTMAX": softmax, "LOG_SOFTMAX": log_softmax}

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from reference.operators import (
     activations,
+    batch_matmul,
     comparison,
+    convolution,
+    elementwise,
+    fully_connected,
     gather,
     movement,
+    pooling,
+    reduction,
     requantise,
     sequence_lstm,
     slicing,
@@ -25,6 +31,12 @@ _TABLES: tuple[dict[str, Kernel], ...] = (
     gather.KERNELS,
     comparison.KERNELS,
     sequence_lstm.KERNELS,
+    fully_connected.KERNELS,
+    convolution.KERNELS,
+    elementwise.KERNELS,
+    pooling.KERNELS,
+    reduction.KERNELS,
+    batch_matmul.KERNELS,
 )
 
 KERNELS: dict[str, Kernel] = {name: kernel for table in _TABLES for name, kernel in table.items()}

@@ -1,13 +1,13 @@
-"""The wheel in environments of its own: installed at both ends of its ranges, without TensorFlow,
-it gates a flatbuffer from any folder."""
+"""The wheel, installed at both ends of its ranges, gates a flatbuffer without TensorFlow."""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ import pytest
 from harness.support.project import ROOT
 from tests.support.light import small_flatbuffer
 
-UV = [sys.executable, "-m", "uv"]
+UV: list[str | Path] = [sys.executable, "-m", "uv"]
 TOP_LEVEL = {"lstm_conformance"}
 
 
@@ -37,7 +37,11 @@ def _run(
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built as `make wheel` does, with the pinned builder."""
     out = tmp_path_factory.mktemp("dist")
-    pinned = ["--require-hashes", "--build-constraint", ROOT / "requirements" / "build.txt"]
+    pinned: list[str | Path] = [
+        "--require-hashes",
+        "--build-constraint",
+        ROOT / "requirements" / "build.txt",
+    ]
     done = _run([*UV, "build", "--quiet", "--wheel", *pinned, "--out-dir", out, ROOT], out)
     assert done.returncode == 0, done.stderr
     (found,) = out.glob("*.whl")
@@ -47,16 +51,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=["lowest-direct", "highest"])
 def installed(
     request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
+) -> Path:
     """The folder of the programs of an environment, at one end of the ranges."""
     folder = tmp_path_factory.mktemp(request.param)
     made = _run([*UV, "venv", "--quiet", "--python", sys.executable, folder / "env"], folder)
     assert made.returncode == 0, made.stderr
     python = folder / "env" / "bin" / "python"
-    to_install = [*UV, "pip", "install", "--quiet", "--python", python]
+    to_install: list[str | Path] = [*UV, "pip", "install", "--quiet", "--python", python]
     done = _run([*to_install, "--resolution", request.param, wheel], folder)
     assert done.returncode == 0, done.stderr
-    yield python.parent
+    return python.parent
 
 
 def test_a_flatbuffer_is_gated_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
@@ -73,7 +77,12 @@ def test_a_flatbuffer_is_gated_from_an_empty_folder(installed: Path, tmp_path: P
     report = json.loads((tmp_path / "report" / "conformance.json").read_text())
     assert {case["verdict"] for case in report["cases"]} == {"agreed"}
     assert {case["runtime"] for case in report["cases"]} >= {"litert", "tflm"}
-    assert all(c["rerun"].startswith("lstm-conformance gate suites/") for c in report["cases"])
+    commands = {(c["suite"], c["runtime"]): shlex.split(c["rerun"]) for c in report["cases"]}
+    assert {tuple(words[:2]) for words in commands.values()} == {("lstm-conformance", "gate")}
+    one = commands["test_parity", "tflm"]
+    done = _run([installed / one[0], *one[1:]], tmp_path, XDG_CACHE_HOME=str(home))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my model.tflite", "report"]
     assert list(home.glob("lstm-conformance/*/*.npz")), "its results are kept for the user"
 

@@ -28,8 +28,9 @@ from harness.assurance.world.gate import command as gate_command
 from harness.assurance.world.generator import drawn
 from harness.assurance.world.kept import Kept, kept, written
 from harness.assurance.world.making import Unmakeable
+from harness.assurance.world.many import Result, examined
 from harness.assurance.world.plan import Plan, from_document
-from harness.assurance.world.run import World, examined
+from harness.assurance.world.run import World
 from harness.assurance.world.shrinking import shrunk
 from harness.assurance.world.verdict import Held
 from harness.report import exhibits
@@ -63,21 +64,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if option.one is not None:
         return _one(parsed(option.one), option.files, console)
     plans = [*(entry.plan for entry in kept()), *drawn(option.count, option.seed)]
-    result = examined(plans, option.seed, option.jobs, console=True, minutes=option.minutes)
-    shown = report.exhibit(result)
-    exhibits.write(shown, option.report)
-    report.show(console, shown)
+
+    def keep(result: Result) -> None:
+        """What there is, so that a run that is killed has left its tables."""
+        shown = report.exhibit(result)
+        exhibits.write(shown, option.report)
+        if option.write:
+            _write(option, result)
+
+    result = examined(plans, option.seed, option.jobs, True, option.minutes, keep)
+    keep(result)
+    report.show(console, report.exhibit(result))
     wrong = [held for held in result.held if held.problems]
     if option.shrink and wrong:
         _shrink(wrong, option.report, console)
-    if option.write:
-        typed = f"python -m harness world --count {option.count} --seed {option.seed} --write"
-        if option.minutes < math.inf:
-            typed += f" --minutes {option.minutes:g}"
-        files.write(report.DOCUMENT, report.document(shown, typed, result.seconds).encode())
-        text = report.replaced(report.README.read_text(), report.for_readme(shown))
-        files.write(report.README, text.encode())
     return 1 if wrong else 0
+
+
+def _write(option: argparse.Namespace, result: Result) -> None:
+    """docs/world.md and the README's table."""
+    typed = f"python -m harness world --count {option.count} --seed {option.seed} --write"
+    if option.minutes < math.inf:
+        typed += f" --minutes {option.minutes:g}"
+    shown = report.exhibit(result)
+    files.write(report.DOCUMENT, report.document(shown, typed, result.seconds).encode())
+    text = report.replaced(report.README.read_text(), report.for_readme(shown))
+    files.write(report.README, text.encode())
 
 
 def _one(plan: Plan, folder: Path | None, console: Console) -> int:

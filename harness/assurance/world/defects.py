@@ -24,6 +24,8 @@ Array = NDArray[Any]
 #: Below it TFLite's int8 kernel leaves tanh(cell) out (kernels/internal/reference: only 0..6
 #: integer bits of the cell's scale 2^(n-15) are implemented).
 SMALLEST_CELL_SCALE = 2.0**-15
+#: TensorType of the schema.
+_INT32 = 2
 #: The share of an input's values that may lie a step beyond its range: a tail.
 FEW_BEYOND = 0.002
 
@@ -44,6 +46,11 @@ SKIPPED_TANH = Defect(
     "cell-state scale below 2^-15: TFLite and LiteRT leave out tanh",
     r"cell-scale|tanh",
     ("tflite", "litert"),
+)
+CUT_BIAS = Defect(
+    "bias cut off",
+    "a bias beyond int32, input scale × weight scale being tiny",
+    r"bias.*(cut off|int32)|bias-saturated",
 )
 CONTRADICTION = Defect(
     "contradicting scales",
@@ -78,7 +85,7 @@ NARROW = Defect(
     "the samples go beyond what the conversion was calibrated with",
     r"calibrat|too-narrow|beyond",
 )
-DEFECTS = (SKIPPED_TANH, CONTRADICTION, CLIPPED, NARROW, HYBRID_MICRO, LOOP_MICRO)
+DEFECTS = (CUT_BIAS, SKIPPED_TANH, CONTRADICTION, CLIPPED, NARROW, HYBRID_MICRO, LOOP_MICRO)
 UNKNOWN = Defect("unexplained", "none of the known defects accounts for it", r".")
 
 
@@ -87,6 +94,8 @@ def defects_of(content: bytes, structure: Structure, keras: Expected) -> list[De
     found = []
     model = shared(content)
     clip = 0.0
+    if _cut_off(model):
+        found.append(CUT_BIAS)
     for lstm in lstm_operators(content):
         graph = model.subgraphs[lstm.subgraph]
         operator = graph.operators[lstm.position]
@@ -108,6 +117,18 @@ def defects_of(content: bytes, structure: Structure, keras: Expected) -> list[De
     if "WHILE" in structure.operators:
         found.append(LOOP_MICRO)
     return list(dict.fromkeys(found))
+
+
+def _cut_off(model: Any) -> bool:
+    """Whether a constant of int32 that stands for real numbers is at the end of its type."""
+    for tensor in model.subgraphs[0].tensors:
+        content = model.buffers[tensor.buffer].data
+        if tensor.type != _INT32 or content is None or not len(content) or not _scale(tensor):
+            continue
+        values = np.frombuffer(bytes(content), np.int32)
+        if np.any((values == np.iinfo(np.int32).max) | (values == np.iinfo(np.int32).min)):
+            return True
+    return False
 
 
 def of_runtime(defects: Sequence[Defect], runtime: str) -> list[Defect]:

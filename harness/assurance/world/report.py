@@ -12,7 +12,7 @@ from rich.table import Table as Printed
 from harness.assurance.world import truth
 from harness.assurance.world.defects import CLIPPED, CONTRADICTION, SKIPPED_TANH, UNKNOWN
 from harness.assurance.world.faults import FAULTS
-from harness.assurance.world.run import Result
+from harness.assurance.world.many import Result
 from harness.assurance.world.verdict import Held
 from harness.report.exhibits import Cell, Exhibit, Table
 from harness.support.markdown import table as markdown_table
@@ -53,8 +53,11 @@ def summary(result: Result) -> str:
     held = result.held
     alarms, misses = sum(bool(h.alarms) for h in held), sum(bool(h.misses) for h in held)
     names, raised = sum(bool(h.unnamed) for h in held), sum(bool(h.raised) for h in held)
+    examined = len(held) + len(result.unmakeable)
+    asked = f" of the {result.asked} asked for" if examined < result.asked else ""
     return (
-        f"{len(held)} models of seed {result.seed} that no catalogue has, {alarms} of them with a "
+        f"{len(held)} models{asked} of seed {result.seed} that no catalogue has, {alarms} of them "
+        "with a "
         f"false alarm, {misses} with a miss, {names} red under another name than the true one, "
         f"{raised} with an exception of the harness. Each was made by Keras, converted by a "
         "recipe, gated as a user's file, and run on every runtime beside Keras and beside a Keras "

@@ -1,13 +1,6 @@
-"""Make, gate and measure many plans, in several processes."""
+"""Make, gate and measure one plan after the other in a warm process."""
 
 from __future__ import annotations
-
-import math
-import multiprocessing
-import time
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +9,7 @@ from fixtures.runtimes import RUNTIMES
 from harness.assurance.world import truth as measuring
 from harness.assurance.world.defects import defects_of, narrow
 from harness.assurance.world.gate import Gate, Gated
-from harness.assurance.world.making import KIND, Maker, Specimen, Unmakeable
+from harness.assurance.world.making import KIND, Maker, Specimen
 from harness.assurance.world.plan import Plan
 from harness.assurance.world.samples import Arrays
 from harness.assurance.world.verdict import Held, Truth, held
@@ -28,16 +21,6 @@ from harness.support import hypothesis_profiles, scratch
 from harness.support.cache import Store
 from harness.workers import limits
 from harness.workers.client import Worker
-
-
-@dataclass(frozen=True)
-class Result:
-    """A run's outcome. unmakeable: plans that Keras refuses. seconds: in all processes."""
-
-    seed: int
-    held: tuple[Held, ...]
-    unmakeable: tuple[tuple[Plan, str], ...]
-    seconds: float
 
 
 class World:
@@ -132,7 +115,8 @@ def _inputs(specimen: Specimen, gated: Gated) -> Arrays | str:
     entries = [
         {
             "name": entry.name,
-            "shape": [None, *entry.shape],
+            # Of an open time axis the gate chooses the steps.
+            "shape": [None, *stimulus[entry.name].shape[2:]],
             "dtype": entry.dtype,
             "vocabulary": entry.vocabulary,
         }
@@ -140,72 +124,3 @@ def _inputs(specimen: Specimen, gated: Gated) -> Arrays | str:
     ]
     more = stimuli.for_interface(entries, specimen.plan.seed, 12, "calibration", "world")
     return {name: np.concatenate([array, more[name]])[:, 0] for name, array in stimulus.items()}
-
-
-@dataclass(frozen=True)
-class Share:
-    """What one process examines. minutes: after which it takes no further plan."""
-
-    plans: tuple[Plan, ...]
-    seed: int
-    console: bool
-    minutes: float = math.inf
-
-
-def examine(share: Share) -> list[Held | tuple[Plan, str]]:
-    """One process's share: each plan held to its truth, or why Keras refuses it."""
-    found: list[Held | tuple[Plan, str]] = []
-    world = World(share.seed)
-    began = time.monotonic()
-    try:
-        for number, plan in enumerate(share.plans):
-            at = time.monotonic()
-            if at - began > 60 * share.minutes:
-                break
-            try:
-                one: Held | tuple[Plan, str] = world.held(plan)
-            except Unmakeable as refused:
-                one = (plan, str(refused))
-            found.append(one)
-            if share.console:
-                _tell(number, len(share.plans), one, time.monotonic() - at)
-    finally:
-        world.close()
-    return found
-
-
-def _tell(number: int, count: int, one: Held | tuple[Plan, str], seconds: float) -> None:
-    if not isinstance(one, Held):
-        print(f"{number + 1}/{count} {seconds:.1f} s: Keras refuses {one[0]}: {one[1]}", flush=True)
-        return
-    colour = "red" if one.red else "green"
-    print(f"{number + 1}/{count} {seconds:.1f} s {one.kind}, {colour}: {one.plan}", flush=True)
-    for problem in one.problems:
-        print(f"    {problem[:600]}", flush=True)
-
-
-def examined(
-    plans: Sequence[Plan],
-    seed: int = 2015,
-    jobs: int = 1,
-    console: bool = False,
-    minutes: float = math.inf,
-) -> Result:
-    """Every plan held to its truth, in `jobs` processes; in so many minutes as many as there is
-    time for."""
-    began = time.monotonic()
-    jobs = max(1, min(jobs, len(plans)))
-    shares = [Share(tuple(plans[k::jobs]), seed, console, minutes) for k in range(jobs)]
-    if jobs == 1:
-        parts = [examine(shares[0])]
-    else:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-            parts = list(pool.map(examine, shares))
-    found = [one for part in parts for one in part]
-    return Result(
-        seed,
-        tuple(one for one in found if isinstance(one, Held)),
-        tuple(one for one in found if not isinstance(one, Held)),
-        time.monotonic() - began,
-    )

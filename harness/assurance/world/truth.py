@@ -40,7 +40,8 @@ NEGLIGIBLE, MATTERS = 0.01, 0.05
 #: The same for float arithmetic, whose ideal run moves inputs and weights by their last bit.
 FLOAT_RIGHT, FLOAT_WRONG = 30.0, 1000.0
 FLOAT_NEGLIGIBLE, FLOAT_MATTERS = 1e-5, 1e-3
-#: From this share of the output's spread on, ideal rounding itself leaves nothing of the answer.
+#: From this share of the output's spread on, ideal rounding itself leaves nothing of the answer;
+#: what is off by more than half of it is not right either, however coarse the rounding is.
 UNFIT = 0.5
 #: Answers that use so many of the 255 steps of their int8 range or fewer are nearly one value: of
 #: them the samples show nothing, and no recipe is unfit.
@@ -170,7 +171,7 @@ def compared(outputs: Sequence[Array], keras: Expected, exact: bool) -> Seen:
         spread = max(_spread(want), CONSTANT * float(np.abs(want).max(initial=0.0)), 1e-12)
         error = _rms(got - want) / spread
         noise = float(np.median([_rms(draw[k] - want) for draw in keras.ideal])) / spread
-        if error <= max(negligible, min(right * noise, UNFIT)):
+        if error <= max(negligible, min(right * noise, UNFIT / 2)):
             state: State = "right"
         elif error >= max(matters, wrong * noise):
             state = "wrong"

@@ -11,7 +11,7 @@ from harness.checks.arithmetic.held import RULE, held
 from harness.checks.arithmetic.wording import blame_of, text_of
 from harness.comparison.compare import Allowed, compare
 from harness.diagnosis.operator_evidence import wrong_by_its_scales
-from harness.operators.whole_model import HeldModel
+from harness.operators.held_model import HeldModel
 from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Case, Measured
 from harness.session.session import Session

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fixtures.runtimes import Runtime
 from harness.diagnosis.blame import Blame
-from harness.operators.whole_model import HeldModel
+from harness.operators.held_model import HeldModel
 
 
 def text_of(runtime: str, model: HeldModel) -> str:

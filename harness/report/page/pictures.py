@@ -70,7 +70,7 @@ def answers(case: Case) -> list[Picture]:
         return []
     places, wants, gots = (tuple(map(float, side)) for side in zip(*pairs, strict=True))
     if "steps" in found:
-        told = f"sample {found['sample']}, unit {found['unit']}, which is furthest off"
+        told = f"Sample {found['sample']}, unit {found['unit']}: the one that is furthest off."
         shown = [
             Plot(
                 title=f"Answers over time{several}: {where}",
@@ -108,7 +108,7 @@ def answers(case: Case) -> list[Picture]:
                 x_label="expected",
                 y_label="answered",
                 series=(Series(name=where, x=wants, y=gots, points=True), *right),
-                note=f"budget {budget:.3g}" if budget else "",
+                note=f"Each may be off by {budget:.3g} at most." if budget else "",
             )
         )
     ]

@@ -16,7 +16,9 @@ Told = Mapping[str, Any]
 _EARLY = ("build", "convert")
 #: What a rule must say of a runtime for a failure in a phase to be its consequence.
 _REFUSES = ("load", "invoke")
-_MOST_WORDS = 400
+#: Suites that hold operators to their own arithmetic, whatever the file is.
+_OF_KERNELS = ("test_arithmetic", "test_operators")
+_MOST_WORDS = 2000
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ def _direct(case: Case, known: set[str]) -> list[str]:
         return list(dict.fromkeys(_kind_of(finding, known) for finding in failing))
     if case.get("worse"):
         return ["baseline"]
+    if case["suite"] in _OF_KERNELS and case["phase"] == "compare":
+        return ["kernel"]
     blame = case.get("blame")
     if blame and blame.get("kind", "") not in kinds.WEAK and blame["leg"] != "recipe":
         return [kinds.of_blame(blame)]
@@ -142,6 +146,8 @@ def _cause(name: str, covered: Sequence[Case], cases: Sequence[Case], known: set
             covers[case["suite"]].append(case["runtime"])
     consequences = [f for f in failing if kinds.of_rule(f["rule"]) != name and own]
     parts = [rest, *(_head(f["message"]) for f in consequences[:1]), figures(covered)]
+    if not own and not failing and (start := _start(covered)):
+        parts.insert(0, start)
     if leading["phase"] in _EARLY and own:
         parts.insert(0, _ended(leading))
     return Cause(
@@ -154,6 +160,12 @@ def _cause(name: str, covered: Sequence[Case], cases: Sequence[Case], known: set
         tuple(case["id"] for case in covered),
         str(leading.get("rerun", "")),
     )
+
+
+def _start(covered: Sequence[Case]) -> str:
+    """Where a divergence starts, in a few words."""
+    found = (case.get("first_divergence") or {} for case in covered)
+    return next((str(told["start"]) for told in found if told.get("start")), "")
 
 
 def _leading(name: str, covered: Sequence[Case]) -> Case:
@@ -198,7 +210,7 @@ def message(case: Case) -> str:
     text = re.sub(r"^known limitation [\w.-]+: ", "", text)
     text = first_line(text, _MOST_WORDS)
     text = text.removeprefix(f"{case['outcome']} in {case['phase']}: ")
-    return re.sub(r"^\w+(?:Error|Exception): ", "", text)
+    return re.sub(r"^(?:error|warning|\w+(?:Error|Exception)): ", "", text)
 
 
 def _ended(case: Case) -> str:

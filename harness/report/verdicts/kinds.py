@@ -41,7 +41,8 @@ KINDS: tuple[Kind, ...] = (
     _kind(
         "another-file",
         "The file was not made from this model",
-        "not-the-model not-the-state-dict fusion-contradicted fusion-unaccounted",
+        "not-the-model not-the-state-dict fusion-contradicted fusion-unaccounted another-graph "
+        "requantised",
         "the-file-is-another-model other-weights layer-weights weight",
         explains=True,
     ),
@@ -55,7 +56,7 @@ KINDS: tuple[Kind, ...] = (
         "calibration",
         "The calibration does not fit",
         "too-narrow too-wide calibrated-range calibration-empty calibration-dtype calibration-nan "
-        "calibration-inf calibration-constant cell-saturates",
+        "calibration-inf calibration-constant cell-saturates not-the-calibration",
         "the-samples-are-not-normalised an-input-was-calibrated-too-narrow "
         "an-inner-input-saturates ranges-do-not-fit",
         explains=True,
@@ -83,7 +84,8 @@ KINDS: tuple[Kind, ...] = (
         "kernel",
         "A kernel computes something else",
         "",
-        "an-operator-is-not-its-oracle an-operator-is-far-from-the-ideal it-agrees-elsewhere",
+        "an-operator-is-not-its-oracle an-operator-computes-otherwise "
+        "an-operator-is-far-from-the-ideal it-agrees-elsewhere",
     ),
     _kind("keras", "Keras differs from its own weights", "", "keras-is-the-runtime"),
     _kind("unfit", "The recipe is too coarse for this model", "", "the-precision-is-too-coarse"),

@@ -39,6 +39,8 @@ class Audit:
     #: Whether file and twin say that one version of TensorFlow converted both.
     one_converter: bool = False
     problem: str = ""
+    #: Layers that end at another function than the model's: layer, the file's, the model's.
+    functions: tuple[tuple[str, str, str], ...] = ()
 
 
 def audit(
@@ -79,7 +81,15 @@ def audit(
                 todo.append((a, paired(Graph(content, a), Graph(twin, b), main=False)))
     version = converter_of(content)
     one = bool(version) and version == converter_of(twin)
-    return Audit(tuple(found), tuple(apart), counts[0], counts[1], one)
+    functions = tuple(_functions(paired(own, other), layers))
+    return Audit(tuple(found), tuple(apart), counts[0], counts[1], one, functions=functions)
+
+
+def _functions(pairs: Paired, layers: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    for own, twin in pairs.pairs:
+        given, right = (options.fused(one) for one in (own, twin))
+        if given != right and (layer := layer_of(pairs.twin, twin, layers)):
+            yield layer, given, right
 
 
 def _called(pairs: Paired) -> Iterator[tuple[int, int]]:

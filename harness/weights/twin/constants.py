@@ -75,7 +75,7 @@ def differences(
         if value is None or want is None:
             yield from _absent(own, twin, place, value, want)
         elif value.real and want.real:
-            yield from _real(own, place, value, want)
+            yield from compared(own, place, value, want)
         elif not value.real and not want.real and same_batch and own.kind not in _SIZES:
             mine, its = (_counted(own, place, v.values, rank) for v in (value, want))
             if mine.shape != its.shape or not np.array_equal(mine, its):
@@ -96,9 +96,13 @@ def _absent(
             yield "bias", f"{title(own, place)} {side}", None
 
 
-def _real(
+def compared(
     own: Operator, place: int, value: Value, want: Value
 ) -> Iterator[tuple[str, str, float | None]]:
+    """Kind, message without its operator, and share of a constant that is not the wanted one.
+
+    own: the operator that has `value` at a place. want: in the file's own layout.
+    """
     what = title(own, place)
     kind = "bias" if place in BIASES.get(own.kind, ()) else "weight"
     found, wanted = value.values, want.values

@@ -96,6 +96,12 @@ def _beside(pairs: Paired, own: Operator, twin: Operator, given: int, right: int
     return False
 
 
+def fused(operator: Operator) -> str:
+    """The function that an operator applies to its own result; NONE where it applies none."""
+    number = getattr(operator.raw.builtinOptions, "fusedActivationFunction", 0)
+    return constant_name("ActivationFunctionType", int(number))
+
+
 def _shown(name: str, value: Any) -> str:
     if name in _NAMES:
         return constant_name(_NAMES[name], int(value))

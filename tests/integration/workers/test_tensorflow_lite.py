@@ -43,7 +43,7 @@ def test_both_give_the_same_bits(servers: tuple[Server, Server, Server], name: s
         assert structure is not None
         random = np.random.default_rng(len(data))
         samples = [
-            random.uniform(-1, 1, (3, *tensor.shape)).astype(tensor.dtype)
+            random.uniform(-1, 1, (8, *tensor.shape)).astype(tensor.dtype)
             for tensor in structure.inputs
         ]
         one, other = (each.run(RUNTIMES[name], data, structure, samples) for each in both)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from fixtures.recipes import RECIPES
+from harness.assurance.world import many, report
 from harness.assurance.world import plan as genes
-from harness.assurance.world import report
 from harness.assurance.world.architectures import variant_of
 from harness.assurance.world.command import parsed
 from harness.assurance.world.defects import (
@@ -27,8 +27,8 @@ from harness.assurance.world.faults import BY_NAME, FAULTS, applicable
 from harness.assurance.world.gate import RAISED, Said
 from harness.assurance.world.generator import drawn
 from harness.assurance.world.kept import Kept, kept, written
+from harness.assurance.world.many import Result
 from harness.assurance.world.plan import Plan, from_document
-from harness.assurance.world.run import Result
 from harness.assurance.world.samples import FEW, INPUTS, calibration_of, inputs_of
 from harness.assurance.world.shrinking import shrunk
 from harness.assurance.world.truth import Expected, Seen, compared
@@ -377,3 +377,39 @@ def test_a_readme_without_its_markers_is_told() -> None:
     text = report.replaced(f"a\n{report.BEGIN}\nold\n{report.END}\nb", "new")
     assert report.in_readme(text) == "new"
     assert text.endswith("\nb")
+
+
+class _Raising:
+    """A world that fails on plans of one unit, and finds all others healthy."""
+
+    def held(self, plan: Plan) -> Held:
+        if plan.units == 1:
+            raise ValueError("no such thing")
+        return Held(plan, "healthy", red=False)
+
+
+def test_what_the_world_itself_fails_on_is_a_finding() -> None:
+    world: Any = _Raising()
+    found = many.examine(world, Plan(units=1))
+    assert isinstance(found, Held)
+    assert "ValueError: no such thing (test_world.py:" in found.raised[0]
+    healthy = many.examine(world, Plan(units=2))
+    assert isinstance(healthy, Held)
+    assert not healthy.problems
+
+
+def test_a_run_that_is_interrupted_keeps_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = [Plan(units=k) for k in (2, 3, 4)]
+
+    def ended(*_: object) -> Iterator[tuple[many.Found, float]]:
+        yield Held(plans[0], "healthy", red=False), 1.0
+        yield (plans[1], "Keras refuses it"), 1.0
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(many, "_each", ended)
+    monkeypatch.setattr(many, "EVERY", 1)
+    kept_so_far: list[Result] = []
+    result = many.examined(plans, progress=kept_so_far.append)
+    assert [len(kept.held) for kept in kept_so_far] == [1, 1]
+    assert (len(result.held), len(result.unmakeable), result.asked) == (1, 1, 3)
+    assert "1 models of the 3 asked for" in report.summary(result)

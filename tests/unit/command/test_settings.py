@@ -1,4 +1,4 @@
-"""What a project promises is read from its pyproject.toml, and refused where it makes no sense."""
+"""A project's settings are read from its pyproject.toml, or refused with what was expected."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from harness.diagnosis.operator_evidence import (
 )
 from harness.diagnosis.trial import Explanation
 from harness.flatbuffer.lstm_reader import lstm_operators
-from harness.weights.layer_alignment import OperatorGraph
+from harness.weights.operator_graph import OperatorGraph
 from tests.support.blamed import (
     MICRO,
     NARROW,

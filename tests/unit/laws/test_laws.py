@@ -21,10 +21,11 @@ from fixtures.variants import VARIANTS
 from harness.laws import examples
 from harness.laws.cases import LAWS, LawCase, judge
 from harness.laws.examples import LABELS, signal
-from harness.laws.law import Specimen, diverged
+from harness.laws.law import Meter, Specimen, diverged
 from harness.laws.oracles import Prediction, Remembered
 from harness.laws.scripted_models import Feed, Fresh, ScriptedModel, Trace, Traits
 from harness.laws.search import examine, search, try_one
+from reference.budgets.monte_carlo import NotFinite
 from reference.lstm.float64 import LstmOptions, lstm
 from tests.support import faulty_models as faulty
 from tests.support.faulty_models import FEATURES, Lstm
@@ -161,6 +162,34 @@ def test_an_end_inside_native_code_shrinks_as_any_other(kind: Outcome) -> None:
     examined = search(LAWS["lengths"], replace(found, scripted=scripted), most=50)
     assert examined.result.outcome is kind
     assert examined.example == {"visits": [[3, "zeros", False]]}
+
+
+class _SaysNothingOfZeros(_Exact):
+    """The value of a model whose answer to zeros is no number, as a mean over no step is."""
+
+    def predict(self, x: Any) -> Prediction:
+        if not np.any(x):
+            raise NotFinite("0 / 0")
+        return super().predict(x)
+
+
+class _SaysNothing(_Exact):
+    def predict(self, x: Any) -> Prediction:
+        raise NotFinite("0 / 0")
+
+
+def test_an_example_to_which_the_model_answers_no_number_shows_nothing() -> None:
+    """Neither against a runtime nor for it: the other examples still decide."""
+    for fault, right in ((Lstm, True), (faulty.LeaksIntoAnotherSample, False)):
+        found = specimen("none", fault)
+        some = Remembered(_SaysNothingOfZeros(0.0), FEATURES, 20)
+        partly = replace(found, oracle=some, meter=Meter())
+        assert search(LAWS["carrying"], partly, most=50).result.agreed is right
+    assert partly.meter.unanswered
+    none = Remembered(_SaysNothing(0.0), FEATURES, 20)
+    nothing = replace(found, oracle=none, meter=Meter())
+    search(LAWS["carrying"], nothing, most=5)
+    assert (nothing.meter.unanswered, nothing.meter.values) == (5, 0)
 
 
 def test_a_law_that_compared_nothing_does_not_pass() -> None:

@@ -14,7 +14,8 @@ from fixtures.runtimes import RUNTIMES
 from harness.execution.operator_runs import OperatorRun
 from harness.flatbuffer.graph_builder import GraphBuilder
 from harness.flatbuffer.graph_description import describe
-from harness.operators.whole_model import HeldModel, WholeModels
+from harness.operators.held_model import HeldModel
+from harness.operators.whole_model import WholeModels
 from harness.workers import limits
 from reference.operators.profiles import PROFILES, OperatorProfile
 from reference.operators.run import run
@@ -47,7 +48,9 @@ class Faulty:
         self.change, self.most = change, most
         self.asked: list[int] = []
 
-    def run(self, runtime: Any, content: bytes, inputs: Sequence[Array], **how: Any) -> OperatorRun:
+    def run(
+        self, runtime: Any, content: bytes, inputs: Sequence[Array], *args: Any, **how: Any
+    ) -> OperatorRun:
         model = describe(content)
         (graph,) = model.graphs
         self.asked.append(len(graph.outputs))

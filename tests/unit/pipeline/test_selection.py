@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from fixtures.recipes import GATE_RECIPES, RECIPES
 from fixtures.runtimes import RUNTIMES
 from fixtures.variants import VARIANTS
 from harness.pipeline.selection import select
+from harness.workers import kinds
 
 
 def test_the_default_run_is_at_least_40_by_8_by_3() -> None:
@@ -62,3 +65,53 @@ def test_two_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
     names = [subject.name for subject in select(models=paths).subjects]
     assert len(set(names)) == 2
     assert all("my.keras" in name for name in names)
+
+
+@pytest.fixture
+def no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "_found", lambda module: module != "tensorflow")
+
+
+@pytest.mark.usefixtures("no_tensorflow")
+def test_a_flatbuffer_alone_needs_no_tensorflow(tmp_path: Path) -> None:
+    path = tmp_path / "a.tflite"
+    path.touch()
+    found = select(flatbuffers=[path])
+    assert [case.runtime.name for case in found.parities() if case.runtime] == ["litert", "tflm"]
+    assert [runtime.name for runtime in found.absent] == [
+        *("tflite", "tflite-reference", "tflite-no-xnnpack")
+    ]
+    (structure,) = found.structures()
+    assert [runtime.name for runtime in structure.confirm_on] == ["litert", "tflm"]
+    assert not select(flatbuffers=[path], runtimes=["tflm"]).absent
+
+
+@pytest.mark.usefixtures("no_tensorflow")
+def test_what_needs_tensorflow_names_the_extra(tmp_path: Path) -> None:
+    keras, flatbuffer = tmp_path / "a.keras", tmp_path / "a.tflite"
+    keras.touch()
+    flatbuffer.touch()
+    extra = r"pip install 'lstm-conformance\[keras\]'"
+    with pytest.raises(ValueError, match=f"^certifying an installation .*{extra}"):
+        select()
+    with pytest.raises(ValueError, match=f"^--model needs TensorFlow.*{extra}"):
+        select([keras])
+    with pytest.raises(ValueError, match=f"^--model needs TensorFlow.*{extra}"):
+        select([keras], [flatbuffer])
+    with pytest.raises(ValueError, match=f"^--runtime tflite-reference: not installed: {extra}"):
+        select(flatbuffers=[flatbuffer], runtimes=["tflm", "tflite-reference"])
+
+
+@pytest.mark.usefixtures("no_tensorflow")
+def test_another_python_may_have_tensorflow(tmp_path: Path) -> None:
+    """--converter-python builds, runs and converts Keras models."""
+    keras = tmp_path / "a.keras"
+    keras.touch()
+    found = select([keras], converts=True)
+    assert [runtime.name for runtime in found.runtimes] == ["keras", "litert", "tflm"]
+
+
+def test_nothing_is_absent_where_all_is_installed(tmp_path: Path) -> None:
+    path = tmp_path / "a.tflite"
+    path.touch()
+    assert select(flatbuffers=[path]).absent == ()

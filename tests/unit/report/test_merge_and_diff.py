@@ -14,6 +14,7 @@ from harness.report import document as report
 from harness.report.command import main
 from harness.report.exhibits import Exhibit
 from harness.report.merge import merge
+from harness.report.verdicts import verdict
 from tests.unit.report.test_document import CASE, FAILED, LIMITED
 
 FLATBUFFERS = {"f0": {"bytes": 1000, "operators": {"TANH": 1}, "tensors": []}}
@@ -220,6 +221,37 @@ def test_slower_fails_only_where_that_was_asked_for(tmp_path: Path) -> None:
     assert main(["compare", a, b, "--slower", "0.5"]) == 2
 
 
+def test_a_verdict_that_changed_is_told_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = {"subject": "my.keras", "kind": "keras"}
+    shape = {**CASE, **mine, "id": "test_structure[my]", "suite": "test_structure"}
+    good, bad = ({**case, **mine, "id": "test_parity[my]"} for case in (CASE, FAILED))
+    a = str(_stored(tmp_path / "a", _report(good, shape)))
+    b = str(_stored(tmp_path / "b", _report(bad, shape)))
+    assert main(["compare", a, b]) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "verdicts that changed: 1"
+    assert told[1].startswith("  my.keras as int8: do not ship (")
+    assert "was ship" in told[1]
+    assert main(["compare", a, a]) == 0
+    assert "verdicts" not in capsys.readouterr().out
+
+
+def test_shards_that_are_one_run_have_its_verdict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = {"subject": "my.keras", "kind": "keras"}
+    shape = {**CASE, **mine, "id": "test_structure[my]", "suite": "test_structure"}
+    one = {**CASE, **mine, "id": "test_parity[my]"}
+    parts = [str(_stored(tmp_path / n, _report(c))) for n, c in (("a", shape), ("b", one))]
+    alone = [verdict.of(report.read(Path(part)))[0]["verdict"] for part in parts]
+    assert alone == ["undecided", "undecided"]
+    assert main(["merge", *parts, "-o", str(tmp_path / "c")]) == 0
+    assert "SHIP IT: my.keras as int8" in capsys.readouterr().out
+    assert [v["verdict"] for v in report.read(tmp_path / "c")["verdicts"]] == ["ship"]
+
+
 # The CI's summary ----------------------------------------------------------------------------
 
 
@@ -227,7 +259,7 @@ def test_the_markdown_says_what_failed_why_and_how_to_run_it_again(tmp_path: Pat
     case = {
         **FAILED,
         "blame": {"leg": "converter", "reason": "a scale | of <b>theirs</b>"},
-        "first_divergence": {"text": "tensor 'x' of layer `y`", "cause": "one weight"},
+        "first_divergence": {"text": "tensor 'x' is", "start": "it starts in layer `y`"},
     }
     path = tmp_path / "summary.md"
     path.write_text("before\n")
@@ -235,23 +267,28 @@ def test_the_markdown_says_what_failed_why_and_how_to_run_it_again(tmp_path: Pat
     text = path.read_text()
     assert text.startswith("before\n## ❌ LSTM conformance")
     assert "| 2 of 2 | 1 | 0 | 0 | 1 | 0 |" in text
-    assert r"- **blame:** converter: a scale \| of &lt;b&gt;theirs&lt;/b&gt;" in text
-    assert r"- **starts at:** tensor 'x' of layer \`y\`" in text
-    assert "- **cause:** one weight" in text
+    assert "### ❌ NOT AS REGISTERED: this installation" in text
+    assert r"A scale \| of &lt;b&gt;theirs&lt;/b&gt;." in text
+    assert r"- **evidence:** of last; it starts in layer \`y\`" in text
+    assert "- **seen in:** parity on tflite \\(1 of 2 cases\\)" in text
     assert f"- **again:** `{FAILED['rerun']}`" in text
 
 
 def test_the_markdown_of_a_good_run_is_short_and_names_no_failure() -> None:
     text = github_summary.markdown(_report(CASE))
     assert text.startswith("## ✅")
-    assert "###" not in text
+    assert "### ✅ AS REGISTERED" in text
+    assert "❌" not in text
+    assert "again" not in text
 
 
 @pytest.mark.parametrize("name", ["a`b", "a``b`", "<script>", "a\nb"])
 def test_a_name_cannot_break_out_of_the_markdown(name: str) -> None:
-    text = github_summary.markdown(_report({**FAILED, "id": name, "message": name}))
+    named = {"subject": name, "kind": "keras", "id": name, "message": name}
+    text = github_summary.markdown(_report({**FAILED, **named}))
     line = next(line for line in text.splitlines() if line.startswith("### "))
-    fence = line[4 : len(line) - len(line[4:].lstrip("`"))]
-    inner = line[4 + len(fence) : -len(fence)]
+    start = line.index("`")
+    fence = line[start : len(line) - len(line[start:].lstrip("`"))]
+    inner = line[start + len(fence) : line.rindex(fence)]
     assert fence not in inner
     assert "<script>" not in text.replace(line, "").replace(f"`{FAILED['rerun']}`", "")

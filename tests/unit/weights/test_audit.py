@@ -15,7 +15,7 @@ from harness.operators.quantizer import integer_lstm
 from harness.quantization.expected_scales import _affine, _cell, calibrated_findings, uncertainty
 from harness.structure.lstm_contract import Fused
 from harness.weights.audit import Difference, audit, lstm_constants
-from harness.weights.layer_alignment import matches
+from harness.weights.lstm_matching import matches
 from reference.budgets.monte_carlo import calibrate
 from reference.lstm.float64 import LstmOptions
 from reference.lstm.weights import Gates, LstmWeights

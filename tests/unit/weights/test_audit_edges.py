@@ -22,9 +22,9 @@ from harness.quantization.expected_scales import (
     calibrated_findings,
 )
 from harness.structure.lstm_contract import Fused
-from harness.weights import layer_alignment
+from harness.weights import lstm_matching
 from harness.weights.audit import Difference, allowed_difference, audit, lstm_constants
-from harness.weights.layer_alignment import Match, _lstm_layers, matches
+from harness.weights.lstm_matching import Match, _lstm_layers, matches
 from reference.lstm.float64 import LstmOptions
 from reference.lstm.weights import LstmWeights
 from tests.support.reference_models import float_weights
@@ -155,7 +155,7 @@ def test_what_cannot_be_read_or_has_no_layer_stops_nothing(
     lstm = found_lstm(weights)
     foreign = found_lstm(float_weights(2, units=4))
     found = [replace(lstm, parameters=None), foreign, lstm]
-    monkeypatch.setattr(layer_alignment, "lstm_operators", lambda content: found)
+    monkeypatch.setattr(lstm_matching, "lstm_operators", lambda content: found)
     first, second = matches(b"", keras(weights, "net/lstm"))
     assert (first.lstm, first.layer) == (foreign, "")
     assert (second.lstm, second.layer) == (lstm, "net/lstm")

@@ -20,7 +20,9 @@ from harness.weights.audit import (
     of_dense,
     of_lstm,
 )
-from harness.weights.layer_alignment import Aligned, Constant, Match
+from harness.weights.layer_alignment import Aligned
+from harness.weights.lstm_matching import Match
+from harness.weights.operator_graph import Constant
 from reference.lstm.weights import Gates, LstmWeights
 from tests.support.networks import document, node
 from tests.support.reference_models import float_weights
@@ -277,3 +279,31 @@ def test_all_that_reads_a_normalisation_is_left_out_over_what_passes_it_on() -> 
         x=[3],
     )
     assert normalised(model) == {"x", "drop", "again", "one", "two", "three"}
+
+
+# What int32 cannot hold ---------------------------------------------------------------------
+
+
+def test_a_bias_beyond_int32_is_called_cut_off() -> None:
+    """Input scale × weight scale is 1.8e-10: int32 ends at 0.387, and a forget bias is 1."""
+    step = 0.387 / 2**31
+    most = step * (2**31 - 1)
+    kind, words = told([most, 0.25, -most], [1.0, 0.25, -2.0], "int32", step)
+    assert kind == "saturated"
+    assert words.startswith("is cut off in 2 of 3 values: ")
+    assert "int32 ends at 0.387, and the layer has -2" in words
+
+
+@pytest.mark.parametrize(
+    ("found", "want"),
+    [
+        ([0.387 * 0.9, 0.387 * 0.9], [1.0, 1.0]),  # not at the end
+        ([0.387, 0.387], [0.2, 0.2]),  # the layer's is within
+        ([0.387, 0.387], [-1.0, -1.0]),  # at the wrong end
+        ([0.387, 0.1], [1.0, 0.2]),  # and another value differs
+    ],
+)
+def test_another_wrong_bias_is_not(found: list[float], want: list[float]) -> None:
+    step = 0.387 / 2**31
+    kind, _ = told(np.minimum(found, step * (2**31 - 1)), want, "int32", step)
+    assert kind not in ("", "saturated")

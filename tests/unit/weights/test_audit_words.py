@@ -25,7 +25,9 @@ from harness.weights.audit import (
     of_dense,
     of_lstm,
 )
-from harness.weights.layer_alignment import Aligned, Constant, Match, matches
+from harness.weights.layer_alignment import Aligned
+from harness.weights.lstm_matching import Match, matches
+from harness.weights.operator_graph import Constant
 from reference.lstm.float64 import LstmOptions
 from reference.lstm.weights import LstmWeights
 from tests.support.reference_models import float_weights

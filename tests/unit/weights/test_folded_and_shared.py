@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.weights.audit import audit, dense_behind
-from harness.weights.layer_alignment import matches
+from harness.weights.lstm_matching import matches
 from reference.lstm.weights import LstmWeights
 from tests.support.networks import document, lstm_weights, named, node
 from tests.support.small_models import FEATURES, UNITS, Weights, converted, weights_of

@@ -12,7 +12,7 @@ from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Case
 from harness.structure.findings import Finding
 from harness.weights.audit import Difference
-from harness.weights.layer_alignment import matches
+from harness.weights.lstm_matching import matches
 from harness.weights.twin import scales
 from harness.weights.twin.audit import audit
 from reference.network import UnsupportedLayer
