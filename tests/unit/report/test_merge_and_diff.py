@@ -269,7 +269,7 @@ def test_the_markdown_says_what_failed_why_and_how_to_run_it_again(tmp_path: Pat
     assert "| 2 of 2 | 1 | 0 | 0 | 1 | 0 |" in text
     assert "### ❌ NOT AS REGISTERED: this installation" in text
     assert r"A scale \| of &lt;b&gt;theirs&lt;/b&gt;." in text
-    assert r"- **evidence:** it starts in layer \`y\`" in text
+    assert r"- **evidence:** of last; it starts in layer \`y\`" in text
     assert "- **seen in:** parity on tflite \\(1 of 2 cases\\)" in text
     assert f"- **again:** `{FAILED['rerun']}`" in text
 
