@@ -74,7 +74,7 @@ class Draw:
         full = (count, *shape)
         if kind == "float32":
             spread = 2.0 ** self.random.uniform(-4, 4)
-            return (spread * self.random.normal(0, 1, full)).astype(np.float32)
+            return np.asarray(spread * self.random.normal(0, 1, full), np.float32)
         if kind == "bool":
             return self.random.random(full) < 0.5
         info = np.iinfo(kind)

@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from harness.operators.activation_fuzz import Drawn
 from reference.operators.description import ABSENT, Graph, Operator, Tensor
 
 Array = NDArray[Any]
 #: Numbers of one example: so many samples are drawn that outputs come to about this.
 VALUES = 16_384
 MOST_SAMPLES = 48
+_ALL_KINDS = ("int8", "int16", "float32", "int32")
 ACTIVATIONS = ["NONE", "NONE", "RELU", "RELU6", "RELU_N1_TO_1"]
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """A model of one operator and its inputs, [N, …] each. description: all that decides them."""
-
-    graph: Graph
-    samples: tuple[Array, ...]
-    description: dict[str, Any]
-
-    def __repr__(self) -> str:
-        return f"Drawn({self.description})"
 
 
 @dataclass(frozen=True)
 class Maker:
-    """Builds what a dictionary of drawn numbers describes. kind: int8, int16 or float32."""
+    """Builds what a dictionary of drawn numbers describes. kind: int8, int16, float32, or int32,
+    which is not quantised."""
 
     kind: str
     values: dict[str, Any]
@@ -54,8 +46,8 @@ class Maker:
         self, name: str, shape: tuple[int, ...], scale: float = 0.0, zero: int = 0
     ) -> Tensor:
         """An activation."""
-        if self.kind == "float32":
-            return Tensor(name, "float32", shape)
+        if self.kind in ("float32", "int32"):
+            return Tensor(name, self.kind, shape)
         return Tensor(name, self.kind, shape, (scale,), (zero,))
 
     def weights(self, name: str, shape: tuple[int, ...], axis: int, scales: list[float]) -> Tensor:
@@ -84,13 +76,13 @@ class Maker:
         axis = 0 if len(scales) > 1 else None
         return Tensor(name, dtype, (units,), tuple(scales), zeros, axis, codes)
 
-    def samples(self, shape: tuple[int, ...], outputs: int) -> Array:
+    def samples(self, shape: tuple[int, ...], outputs: int) -> NDArray[Any]:
         """Values of an input, so many that all outputs come to about VALUES."""
         count = max(2, min(MOST_SAMPLES, VALUES // max(outputs, int(np.prod(shape)), 1)))
         shape = (count, *shape)
         if self.kind == "float32":
             spread = 2.0 ** self.random.uniform(-4, 4)
-            return (spread * self.random.normal(0, 1, shape)).astype(np.float32)
+            return np.asarray(spread * self.random.normal(0, 1, shape), np.float32)
         info = np.iinfo(self.kind)
         if self["inputs"] == "extreme":
             drawn = self.random.choice([info.min, info.max], shape)
@@ -171,6 +163,65 @@ def _fully_connected(m: Maker) -> tuple[Graph, tuple[Array, ...]]:
     inputs = (0, 1, 2 if m["with_bias"] else ABSENT)
     operator = Operator("FULLY_CONNECTED", versions[m.kind], inputs, (3,), options)
     return Graph((x, w, b, y), (operator,), (0,), (3,)), (m.samples(shape, int(np.prod(result))),)
+
+
+def _hybrid(m: Maker) -> tuple[Graph, tuple[Array, ...]]:
+    graph, samples = _fully_connected(m)
+    x, _, b, y = graph.tensors
+    scale = [m.scale(-10, -3)]
+    quantised = replace(m, kind="int8").weights("weights", (m["units"], m["depth"]), 0, scale)
+    options = dict(graph.operators[0].options, asymmetric_quantize_inputs=m["asymmetric"])
+    operator = replace(graph.operators[0], version=9, options=options)
+    return replace(graph, tensors=(x, quantised, b, y), operators=(operator,)), samples
+
+
+def _batch_matmul(m: Maker) -> tuple[Graph, tuple[Array, ...]]:
+    rows, depth, columns = m["rows"], m["depth"], m["units"]
+    left = (depth, rows) if m["adj_x"] else (rows, depth)
+    right = (columns, depth) if m["adj_y"] else (depth, columns)
+    lead, other = tuple(m["lead"]), tuple(m["lead"])
+    if m["broadcast"] and lead and not m["adj_x"]:
+        other = (1, *lead[1:])
+    scales = [m.scale(), m.scale()]
+    natural = scales[0] * scales[1]
+    a = m.tensor("a", (*lead, *left), scales[0], m.zero())
+    b = m.tensor("b", (*other, *right), scales[1], m.zero())
+    most = 5000.0 if m.kind == "int8" else 3e8
+    result = (*lead, rows, columns)
+    y = m.tensor("y", result, m.output_scale(natural, most * np.sqrt(depth)), m.zero())
+    options = {"adj_x": m["adj_x"], "adj_y": m["adj_y"]}
+    version = {"float32": 1, "int8": 2, "int16": 3}[m.kind]
+    operator = Operator("BATCH_MATMUL", version, (0, 1), (2,), options)
+    count = int(np.prod(result))
+    first, second = m.samples(a.shape, count), m.samples(b.shape, count)
+    least = min(len(first), len(second))
+    return Graph((a, b, y), (operator,), (0, 1), (2,)), (first[:least], second[:least])
+
+
+def hybrid(kind: str) -> st.SearchStrategy[Drawn]:
+    """FULLY_CONNECTED of float32 rows and int8 weights."""
+    fields: dict[str, st.SearchStrategy[Any]] = {
+        "batch": st.sampled_from([1, 1, 2, 5]),
+        "depth": st.integers(1, 64),
+        "units": st.integers(1, 40),
+        "keep_num_dims": st.booleans(),
+        "per_channel": st.just(False),
+        "asymmetric": st.booleans(),
+    }
+    return _strategy(kind, _hybrid, fields)
+
+
+def batch_matmul(kind: str) -> st.SearchStrategy[Drawn]:
+    fields: dict[str, st.SearchStrategy[Any]] = {
+        "rows": st.integers(1, 9),
+        "depth": st.integers(1, 40),
+        "units": st.integers(1, 20),
+        "lead": st.lists(st.integers(1, 3), max_size=2),
+        "broadcast": st.booleans(),
+        "adj_x": st.booleans(),
+        "adj_y": st.booleans(),
+    }
+    return _strategy(kind, _batch_matmul, fields)
 
 
 def _sizes(size: int, window: int, stride: int, dilation: int, padding: str) -> int:
@@ -330,6 +381,11 @@ def _binary(name: str) -> Make:
             natural, spread = max(scales) ** 2, 128.0
         most = 128.0 if m.kind == "int8" else 32768.0
         out = m.output_scale(natural, spread * most)
+        if m.kind == "int16" and name in ("ADD", "SUB"):
+            out = max(out, _float32(natural * 2.0**-13))  # the kernels abort at a factor of 2
+            powers = [*scales, out] if m["pot_scale"] else [0.3]
+            if all(np.frexp(scale)[0] == 0.5 for scale in powers):  # only one may be shifted
+                scales = [out, out * 2.0 ** -m.random.integers(0, 5)]
         if name in ("MAXIMUM", "MINIMUM"):
             scales, out, zeros = [scales[0]] * 2, scales[0], [zeros[0]] * 3
         tensors = (
@@ -342,7 +398,7 @@ def _binary(name: str) -> Make:
             options["fused_activation_function"] = m["activation"]
         if name in ("ADD", "SUB"):
             options["pot_scale_int16"] = m["pot_scale"]
-        version = 2 if m.kind != "float32" else 1
+        version = 2 if m.kind == "int8" else 1
         if m.kind == "int16":
             version = {"ADD": 4, "SUB": 5, "MUL": 4}.get(name, 4)
         operator = Operator(name, version, (0, 1), (2,), options)
@@ -370,7 +426,7 @@ def _unary(name: str) -> Make:
         shape = tuple(m["shape"])
         x, y = m.tensor("x", shape, m.scale(), m.zero()), m.tensor("y", shape)
         samples = m.samples(shape, int(np.prod(shape)))
-        if m.kind != "float32":
+        if m.kind in ("int8", "int16"):
             x = m.tensor("x", shape, x.step, -128 if name == "RSQRT" else m.zero())
             y = m.tensor("y", shape, m.scale(-6, 2), m.zero())
         elif name in ("SQRT", "RSQRT"):
@@ -392,7 +448,7 @@ def unary(kind: str, name: str) -> st.SearchStrategy[Drawn]:
 # Reductions --------------------------------------------------------------------------------
 
 
-def _reduction(name: str) -> Make:
+def _reduction(name: str, one_scale: bool = False) -> Make:
     def make(m: Maker) -> tuple[Graph, tuple[Array, ...]]:
         shape = tuple(m["shape"])
         rank = len(shape)
@@ -401,27 +457,81 @@ def _reduction(name: str) -> Make:
         result = tuple(1 if k in axes else n for k, n in enumerate(shape) if kept or k not in axes)
         scale, zero = m.scale(), m.zero()
         out, out_zero = m.output_scale(scale, 80.0), m.zero()
-        if m["same_scale"] or name in ("REDUCE_MAX", "REDUCE_MIN"):
+        if m["same_scale"] or one_scale:
             out, out_zero = scale, zero
         written = [k - rank if m["negative_axes"] else k for k in axes]
         x, y = m.tensor("x", shape, scale, zero), m.tensor("y", result, out, out_zero)
         axis = Tensor("axes", "int32", (len(axes),), data=np.array(written, np.int32))
-        versions = {"float32": 1, "int8": 2, "int16": 3}
-        operator = Operator(name, versions[m.kind], (0, 1), (2,), {"keep_dims": kept})
+        version = {"float32": 1, "int8": 2, "int16": 2 if name == "SUM" else 3}[m.kind]
+        operator = Operator(name, version, (0, 1), (2,), {"keep_dims": kept})
         samples = m.samples(shape, int(np.prod(result)))
         return Graph((x, axis, y), (operator,), (0,), (2,)), (samples,)
 
     return make
 
 
-def reduction(kind: str, name: str) -> st.SearchStrategy[Drawn]:
-    """MEAN, SUM, REDUCE_MAX, REDUCE_MIN over one or several axes."""
+def reduction(kind: str, name: str, one_scale: bool = False) -> st.SearchStrategy[Drawn]:
+    """MEAN, SUM, REDUCE_MAX, REDUCE_MIN over one or several axes.
+
+    one_scale: the output has the input's scale and zero point.
+    """
     fields: dict[str, st.SearchStrategy[Any]] = {
-        "shape": st.lists(st.integers(1, 12), min_size=1, max_size=4),
+        "shape": st.one_of(
+            st.lists(st.integers(1, 12), min_size=1, max_size=4),
+            st.tuples(st.just(1), st.integers(1, 5), st.integers(1, 5), st.integers(1, 40)),
+        ),
         "axes": st.lists(st.integers(0, 3), min_size=1, max_size=3),
         "image": st.booleans(),
         "keep_dims": st.booleans(),
         "negative_axes": st.booleans(),
         "same_scale": st.booleans(),
     }
-    return _strategy(kind, _reduction(name), fields)
+    return _strategy(kind, _reduction(name, one_scale), fields)
+
+
+Strategy = Callable[[str], st.SearchStrategy[Drawn]]
+
+#: By family: the strategy of a type.
+FAMILIES: dict[str, Strategy] = {
+    "FULLY_CONNECTED": partial(fully_connected, per_channel=False),
+    "FULLY_CONNECTED per channel": fully_connected,
+    "FULLY_CONNECTED hybrid": hybrid,
+    "BATCH_MATMUL": batch_matmul,
+    "CONV_2D": convolution,
+    "DEPTHWISE_CONV_2D": depthwise_convolution,
+    "SUM of one scale": partial(reduction, name="SUM", one_scale=True),
+}
+_POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
+_BINARY = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "DIV")
+_UNARY = ("NEG", "ABS", "SQUARE", "SQRT", "RSQRT")
+_REDUCTIONS = ("MEAN", "SUM")
+_EXTREMES = ("REDUCE_MAX", "REDUCE_MIN")
+FAMILIES |= {name: partial(pooling, name=name) for name in _POOLS}
+FAMILIES |= {name: partial(binary, name=name) for name in _BINARY}
+FAMILIES |= {name: partial(unary, name=name) for name in _UNARY}
+FAMILIES |= {name: partial(reduction, name=name) for name in _REDUCTIONS}
+FAMILIES |= {name: partial(reduction, name=name, one_scale=True) for name in _EXTREMES}
+
+KINDS = {
+    **dict.fromkeys(FAMILIES, ("int8", "int16", "float32")),
+    **dict.fromkeys(("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM"), _ALL_KINDS),
+    "FULLY_CONNECTED per channel": ("int8", "int16"),
+    "FULLY_CONNECTED hybrid": ("float32",),
+    "SQUARED_DIFFERENCE": ("int8", "float32"),
+    "RSQRT": ("int8", "float32"),
+    **dict.fromkeys(("DIV", "SQUARE", "SQRT"), ("float32",)),
+    **dict.fromkeys(("NEG", "ABS"), ("float32", "int32")),
+    "SUM of one scale": ("int8", "int16"),
+}
+
+_TFLITE = ("tflite", "tflite-no-xnnpack", "tflite-reference")
+#: Families, types and runtimes that have no kernel for them.
+REFUSED = frozenset(
+    [
+        *(("FULLY_CONNECTED per channel", kind, name) for kind in _ALL_KINDS for name in _TFLITE),
+        ("FULLY_CONNECTED hybrid", "float32", "tflm"),
+        *(("SUM", "int16", runtime) for runtime in _TFLITE),
+        *((name, "int16", "tflm") for name in _EXTREMES),
+        *((name, "int32", "tflm") for name in ("NEG", "ABS")),
+    ]
+)

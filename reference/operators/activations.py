@@ -243,8 +243,17 @@ def _sigmoid32(x: Array) -> Array:
 
 
 def _sigmoid32_xnnpack(x: Array) -> Array:
-    one, decay = np.float32(1), c_library("expf")(-np.abs(x))
-    return np.where(x >= 0, one / (one + decay), one - one / (one + decay)).astype(np.float32)
+    """XNNPACK of 2023: from exp(|x|), whichever the sign."""
+    one = np.float32(1)
+    with np.errstate(over="ignore"):
+        below = one / (one + c_library("expf")(np.abs(x)))
+    return np.where(np.signbit(x), below, one - below).astype(np.float32)
+
+
+def _sigmoid64_xnnpack(x: Array) -> Array:
+    """XNNPACK of 2026: in float64, within 100."""
+    power = np.exp(np.clip(x.astype(np.float64), -100, 100))
+    return np.asarray(power / (1 + power), np.float32)
 
 
 def _elu32(x: Array) -> Array:
@@ -274,11 +283,13 @@ _FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "GELU": _gelu32,
     "GELU approximate": _gelu32_approximate,
 }
-_XNNPACK_FUNCTIONS = {
-    "LOGISTIC": _sigmoid32_xnnpack,
-    "TANH": _FUNCTIONS["TANH"],
-    "ELU": _elu32_xnnpack,
+_XNNPACK_FUNCTIONS: dict[tuple[str, str], Callable[[Array], Array]] = {
+    ("LOGISTIC", "xnnpack_2023"): _sigmoid32_xnnpack,
+    ("LOGISTIC", "xnnpack_2026"): _sigmoid64_xnnpack,
 }
+for _form in ("xnnpack_2023", "xnnpack_2026"):
+    _XNNPACK_FUNCTIONS["TANH", _form] = _FUNCTIONS["TANH"]
+    _XNNPACK_FUNCTIONS["ELU", _form] = _elu32_xnnpack
 
 
 def function(call: Call, profile: OperatorProfile) -> Answer:
@@ -339,8 +350,8 @@ def _int8_table(
     output_zero: int,
 ) -> Array:
     scales = (input_scale, input_zero, output_scale, output_zero)
-    if form == "xnnpack":
-        return table_of_xnnpack(_XNNPACK_FUNCTIONS[name], *scales)
+    if form.startswith("xnnpack"):
+        return table_of_xnnpack(_XNNPACK_FUNCTIONS[name, form], *scales, form == "xnnpack_2026")
     if form == "table":
         return table_of_int8(_FUNCTIONS[name], *scales)
     return _gemmlowp_table(name, input_scale, input_zero)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reference.operators import (
     activations,
+    batch_matmul,
     comparison,
     convolution,
     elementwise,
@@ -35,6 +36,7 @@ _TABLES: tuple[dict[str, Kernel], ...] = (
     elementwise.KERNELS,
     pooling.KERNELS,
     reduction.KERNELS,
+    batch_matmul.KERNELS,
 )
 
 KERNELS: dict[str, Kernel] = {name: kernel for table in _TABLES for name, kernel in table.items()}
