@@ -54,7 +54,7 @@ def test_an_average_counts_the_image_only() -> None:
 
 
 def test_a_pool_is_clamped() -> None:
-    options = {"fused_activation_function": "RELU6"}
+    options: dict[str, Any] = {"fused_activation_function": "RELU6"}
     image = [[100, 120], [110, 127]]
     for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
         assert _grid(_pooled(name, image, "int8", zero=3, **options)) == [[15]]
@@ -81,7 +81,7 @@ def test_a_pool_into_another_scale_is_refused() -> None:
     values = np.zeros((1, 2, 2, 1), np.int8)
     x = Tensor("x", "int8", values.shape, (0.5,), (0,))
     y = Tensor("y", "int8", values.shape, (0.25,), (0,))
-    options = {"filter_height": 1, "filter_width": 1, "stride_h": 1, "stride_w": 1}
+    options: dict[str, Any] = {"filter_height": 1, "filter_width": 1, "stride_h": 1, "stride_w": 1}
     options |= {"padding": "VALID", "fused_activation_function": "NONE"}
     with pytest.raises(NoOracle, match="another scale"):
         compute(Call("MAX_POOL_2D", 1, options, (x,), (values,), (y,)), PROFILES["tflm"])
