@@ -128,6 +128,18 @@ def test_log_softmax_of_int8_is_a_float_table_or_fixed_point() -> None:
         assert np.abs(found - np.clip(want, -128, 127)).max() <= 0.51
 
 
+@pytest.mark.parametrize("scale", [0.01, 0.13, 0.5])
+def test_log_softmax_of_every_difference(scale: float) -> None:
+    x = np.stack([np.full(256, 127), np.arange(-128, 128)], 1).astype(np.int8)
+    tensors, out = (tensor(x, scale),), tensor(int8(0), 1 / 16, 127)
+    want = np.clip(16 * log_softmax(np.float32(scale) * x)[0] + 127, -128, 127)
+    for profile in (TFLITE_DEFAULT, TFLM):
+        found = value("LOG_SOFTMAX", x, tensors=tensors, output=out, profile=profile)
+        assert np.abs(found - want).max() <= 0.52
+        far = want == -128
+        assert (found[far] == -128).all()
+
+
 def test_floats_have_the_bound_that_roundings_give() -> None:
     x = float32([[0.0, 1.0, 3.0]])
     found = answer("SOFTMAX", x, beta=2.0)
