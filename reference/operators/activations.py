@@ -25,6 +25,7 @@ from reference.operators.description import Tensor
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, bounded, exact
 from reference.operators.lookup import (
     all_int8,
+    each_code,
     look_up_int8,
 )
 from reference.operators.profiles import OperatorProfile
@@ -63,15 +64,20 @@ def _relu(low: float, high: float, call: Call, profile: OperatorProfile) -> Answ
     if high == 6 and profile.relu6 == "clamped":
         return exact(np.clip(x, source.zero, _steps_of_six(source)).astype(x.dtype))
     by = multiplier(source.step, target.step, profile.activation_quotient)
-    moved = multiply(x.astype(np.int64) - source.zero, by, profile.rounding) + target.zero
     least, most = limits(target.dtype)
     bounds = [
         target.zero + int(rounded(np.float32(end) / np.float32(target.step)))
         for end in (low, high)
         if math.isfinite(end)
     ]
-    moved = np.maximum(wrap_int32(moved), max(least, bounds[0]))
-    return exact(np.minimum(moved, min(most, *bounds[1:], most)).astype(target.dtype))
+    floor, ceiling = max(least, bounds[0]), min(most, *bounds[1:], most)
+
+    def clamped(codes: Array) -> Array:
+        moved = multiply(codes.astype(np.int64) - source.zero, by, profile.rounding)
+        found = np.maximum(wrap_int32(moved + target.zero), floor)
+        return np.asarray(np.minimum(found, ceiling), target.dtype)
+
+    return exact(each_code(clamped, x))
 
 
 def _clamped(x: Array, low: float, high: float) -> Array:
