@@ -1,4 +1,4 @@
-"""What a picture shows of a comparison: the worst is among it, and nothing but numbers."""
+"""A picture of a comparison shows its worst value, and nothing but numbers."""
 
 from __future__ import annotations
 
