@@ -282,6 +282,17 @@ def test_the_markdown_of_a_good_run_is_short_and_names_no_failure() -> None:
     assert "again" not in text
 
 
+def test_the_markdown_names_model_and_recipe_of_each_verdict() -> None:
+    mine = {"subject": "my.keras", "kind": "keras", "message": "refused in build: no → use another"}
+    bad = [{**FAILED, **mine, "id": r, "recipe": r, "phase": "build"} for r in ("int8", "float32")]
+    text = github_summary.markdown(_report(*bad))
+    assert (
+        "### ❌ DO NOT SHIP: `my.keras` as float32 and int8\n\nThe model cannot be loaded" in text
+    )
+    assert "- **cure:** use another\n" in text
+    assert text.count("again:") == 1
+
+
 @pytest.mark.parametrize("name", ["a`b", "a``b`", "<script>", "a\nb"])
 def test_a_name_cannot_break_out_of_the_markdown(name: str) -> None:
     named = {"subject": name, "kind": "keras", "id": name, "message": name}
