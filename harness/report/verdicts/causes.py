@@ -236,6 +236,9 @@ def shortened(text: str, width: int = 200) -> str:
 
 def sentence(head: str, told: str) -> str:
     """Capital letter and full stop; a name keeps its own letters."""
+    known = head.partition(" is ")[2]
+    if known and known in told:
+        head = ""  # the message says so itself
     text = f"{head}: {told}" if head and told else head or told
     first = text.partition(" ")[0]
     if first.islower() and first.isalpha():

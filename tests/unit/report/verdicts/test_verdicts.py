@@ -225,6 +225,11 @@ def test_a_conversion_that_crashes_names_the_layer_that_is_not_fused() -> None:
     (cause,) = found.causes
     assert cause.kind == "not-fused"
     assert "the converter crashes (int8-while)" in cause.evidence
+    said = "layer 'first' (LSTM) is not fused because of use_bias=False"
+    (again,) = told(
+        case("test_structure", None, "failed", findings=[{**reason, "message": said}], **ended)
+    )
+    assert again.causes[0].says == f"Layer 'first'{said[13:]}."
 
 
 def test_a_recipe_that_is_too_coarse_is_unfit() -> None:
