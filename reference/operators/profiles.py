@@ -105,6 +105,9 @@ class OperatorProfile:
     sigmoid_float: Literal["exponential_tail", "whole"] = "whole"
     #: EXP of float32: by a reduced argument, or 2 to the power of a float32 product.
     exp_float: Literal["reduced", "product"] = "reduced"
+    #: LOG of float32: within a relative error, or (XNNPACK of 2026) with 2 u of its own around 1,
+    #: and minus infinity for denormal numbers.
+    log_float: Literal["relative", "absolute"] = "relative"
     #: HARD_SWISH of float32: x (x + 3) / 6, or x (x / 6 + 1/2).
     hard_swish_float: Literal["product", "gate"] = "product"
     #: What TANH and RELU6 of float32 make of NaN.
@@ -165,6 +168,7 @@ LITERT = replace(
     batch_rescaling="double",
     same_padding="saturates",
     exp_float="product",
+    log_float="absolute",
     tanh_of_nan="kept",
 )
 TFLM = OperatorProfile(

@@ -9,6 +9,7 @@ from reference.operators import (
     convolution,
     elementwise,
     fully_connected,
+    functions,
     gather,
     movement,
     pooling,
@@ -25,6 +26,7 @@ from reference.operators.profiles import OperatorProfile
 _TABLES: tuple[dict[str, Kernel], ...] = (
     requantise.KERNELS,
     activations.KERNELS,
+    functions.KERNELS,
     softmax.KERNELS,
     movement.KERNELS,
     slicing.KERNELS,

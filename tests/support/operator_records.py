@@ -134,11 +134,11 @@ def _same(a: Array, b: Array) -> bool:
     return a.tobytes() == b.tobytes()
 
 
-@lru_cache(maxsize=1)
-def read() -> list[Record]:
+@lru_cache(maxsize=2)
+def read(file: Path = FILE) -> list[Record]:
     """The records on file."""
     found = []
-    with np.load(FILE, allow_pickle=False) as archive:
+    with np.load(file, allow_pickle=False) as archive:
         stored = {key: archive[key] for key in archive.files}
     for number, document in enumerate(json.loads(str(stored["documents"]))):
         graph = document["graph"]

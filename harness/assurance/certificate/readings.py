@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import cast
 
 from hypothesis import given, settings
@@ -152,6 +153,17 @@ class InjectionBench:
         finally:
             self.pipeline.settings = self.settings
             self._restore()
+
+    @contextmanager
+    def given(self, **options: Path) -> Iterator[None]:
+        """In the block, a user has given these files."""
+        usual, of_session = self.settings, self.session.settings
+        self.settings = replace(usual, **options)  # type: ignore[arg-type]
+        self.session.settings = replace(of_session, **options)  # type: ignore[arg-type]
+        try:
+            yield
+        finally:
+            self.settings, self.session.settings = usual, of_session
 
     @contextmanager
     def asked(self, asked: Asked) -> Iterator[None]:

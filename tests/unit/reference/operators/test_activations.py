@@ -220,7 +220,7 @@ def test_int16_is_gemmlowps_at_the_lstms_scale_and_a_table_elsewhere() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["RELU", "LEAKY_RELU", "PRELU", "HARD_SWISH", "LOGISTIC", "TANH", "ELU", "EXP", "GELU"],
+    ["RELU", "LEAKY_RELU", "PRELU", "HARD_SWISH", "LOGISTIC", "TANH", "ELU", "EXP", "LOG", "GELU"],
 )
 def test_what_is_not_quantised_is_refused_by_name(name: str) -> None:
     x = int8([1])
@@ -244,6 +244,11 @@ def test_gelu_is_whole_or_approximate() -> None:
     codes = [-100]
     assert _int8("GELU", codes, 0.03, out, TFLITE_DEFAULT) == [-40]
     assert _int8("GELU", codes, 0.03, out, TFLITE_DEFAULT, approximate=True) == [-36]
+
+
+def test_log_of_int8_is_the_least_where_there_is_none() -> None:
+    out = tensor(int8(0), 0.05, 3)
+    assert _int8("LOG", [-5, 0, 10, 100], 0.1, out, TFLITE_DEFAULT) == [-128, -128, 3, 49]
 
 
 def test_exp_of_int8_saturates() -> None:

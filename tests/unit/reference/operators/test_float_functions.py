@@ -71,6 +71,20 @@ def test_exp() -> None:
     assert math.isfinite(_one(functions.exp(_x(88.1), "reduced"))[1])
 
 
+def test_log() -> None:
+    y = math.log(3)
+    assert _one(functions.log(_x(3), "relative")) == pytest.approx((y, 8 * U * y), rel=1e-12)
+    assert _one(functions.log(_x(0.5), "absolute")) == pytest.approx(
+        (-math.log(2), (8 * math.log(2) + 4) * U), rel=1e-12
+    )
+    assert _one(functions.log(_x(1), "relative")) == (0.0, FLUSHED)
+    assert _one(functions.log(_x(0), "relative")) == (-math.inf, FLUSHED)
+    assert math.isnan(_one(functions.log(_x(-1), "relative"))[0])
+    assert _one(functions.log(_x(1e-40), "absolute"))[1] == math.inf
+    assert _one(functions.log(_x(2.0**-126), "absolute"))[1] < 1e-4
+    assert _one(functions.log(_x(1e-40), "relative"))[1] < 1e-4
+
+
 def test_elu() -> None:
     assert _one(functions.elu(_x(-1.0))) == pytest.approx(
         (math.expm1(-1), -8 * U * math.expm1(-1)), rel=1e-12

@@ -34,6 +34,13 @@ def test_squeeze_takes_named_axes_or_all() -> None:
     assert value("SQUEEZE", x, squeeze_dims=[0]).shape == (3, 1, 2)
 
 
+def test_zeros_are_codes_of_nothing() -> None:
+    x = int8([1, 2])
+    found = value("ZEROS_LIKE", x, tensors=(tensor(x, 0.5, 7),))
+    assert found.tolist() == [0, 0]
+    assert found.dtype == np.int8
+
+
 def test_shape_has_the_type_of_the_output() -> None:
     found = value("SHAPE", X, output=tensor(np.zeros(3, np.int64)))
     assert found.tolist() == [2, 3, 4]
