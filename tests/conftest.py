@@ -102,6 +102,7 @@ PARTS = {
     "layer_models": "layers",
     "custom_models": "custom",
     "original_models": "originals",
+    "verdict_models": "verdicts",
 }
 Made = Callable[[str], Path]
 

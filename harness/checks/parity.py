@@ -15,7 +15,7 @@ from harness.checks import original_answers
 from harness.checks.arithmetic.alone import settled
 from harness.checks.arithmetic.cost import quantisation_cost
 from harness.checks.arithmetic.held import held as held_operators
-from harness.checks.arithmetic.wording import wrong_operator
+from harness.checks.arithmetic.wording import located, wrong_operator
 from harness.checks.conversion import structure_outcome
 from harness.checks.fitness import decisions_of, quantization_of_case, recipe_unfit
 from harness.comparison import accuracy, overrides
@@ -223,10 +223,12 @@ def _wrong_operator(case: Case, session: Session) -> str:
 
 
 def _searched(case: Case, session: Session) -> dict[str, Any] | None:
+    assert case.runtime is not None
     with session.account.time("divergence"):
-        return causes.divergence(
+        found = causes.divergence(
             case, session.artifacts(case), session.operators, limits.INVOKE, session.store
         )
+    return located(found, held_operators(case, session, case.runtime))
 
 
 def _second_opinion(case: Case, session: Session) -> dict[str, bool]:

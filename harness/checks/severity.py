@@ -63,6 +63,7 @@ CONSEQUENCES: Mapping[str, Consequence] = {
             "open-batch",
             "keras-3",
             "flex",
+            "float-operator",
             "lstm-activation",
             "lstm-intermediates",
             "lstm-20-inputs",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
 
 from harness.support.project import CACHE, ROOT
 
@@ -26,16 +29,27 @@ def run(words: Sequence[str], overrides: Sequence[str] = ()) -> int:
     own = [str(ROOT / word) if word.startswith(SUITES) else word for word in words]
     if all(own_word == word for own_word, word in zip(own, words, strict=True)):
         own = [str(ROOT / SUITES), *own]
-    settings = list(overrides)
-    # What pytest and its plugins remember belongs neither into the user's folder nor into an
-    # installation.
-    settings.append(f"cache_dir={CACHE / 'pytest'}")
-    own.append(f"--benchmark-storage=file://{CACHE / 'benchmarks'}")
-    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(CACHE / "hypothesis"))
-    given = [each for setting in settings for each in ("-o", setting)]
+    # What plugins of pytest remember belongs neither into the user's folder nor into an
+    # installation; what pytest itself does, the line that runs a case again makes good for.
+    kept = _cache(words)
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(kept / "hypothesis"))
+    own += ["-p", "no:cacheprovider", f"--benchmark-storage=file://{kept / 'benchmarks'}"]
+    given = [each for setting in overrides for each in ("-o", setting)]
     quiet = [] if any(_verbosity(word) for word in words) else ["-q"]
     config = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
     return _STATUS.get(int(pytest.main([*config, *given, *quiet, *own])), 1)
+
+
+def _cache(words: Sequence[str]) -> Path:
+    """The folder of --cache, as argparse would read it, else the usual one."""
+    found = CACHE
+    every = [*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *words]
+    for word, after in zip_longest(every, every[1:], fillvalue=""):
+        if word.startswith("--cache="):
+            found = Path(word.removeprefix("--cache="))
+        elif word == "--cache" and after:
+            found = Path(after)
+    return found.absolute()
 
 
 def _verbosity(word: str) -> bool:

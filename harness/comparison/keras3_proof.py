@@ -44,7 +44,9 @@ def proven(converter: Converter, subject: Subject, built: Built, store: Store) -
 
     Models of other files than Keras 3's are returned as they are.
     """
-    if built.reading is None or not built.result.agreed or subject.model_path is None:
+    if built.reading is None or not built.reading["keras"] or not built.result.agreed:
+        return built
+    if subject.model_path is None:
         return built
     key = {"step": "keras3", "file": file_digest(subject.model_path), "code": code(*_READERS)}
     stored = store.read(key)

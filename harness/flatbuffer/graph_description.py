@@ -95,8 +95,11 @@ def _tensor(model: Any, tensor: Any) -> Tensor:
 def _operator(model: Any, operator: Any) -> Operator:
     code = model.operatorCodes[operator.opcodeIndex]
     intermediates = operator.intermediates
+    name = builtin_name(model, operator)
+    if name == "CUSTOM" and isinstance(code.customCode, bytes):
+        name = f"{name} {code.customCode.decode(errors='replace')}"
     return Operator(
-        builtin_name(model, operator),
+        name,
         int(code.version),
         tuple(int(k) for k in operator.inputs),
         tuple(int(k) for k in operator.outputs),

@@ -74,7 +74,7 @@ class Draw:
         full = (count, *shape)
         if kind == "float32":
             spread = 2.0 ** self.random.uniform(-4, 4)
-            return (spread * self.random.normal(0, 1, full)).astype(np.float32)
+            return np.asarray(spread * self.random.normal(0, 1, full), np.float32)
         if kind == "bool":
             return self.random.random(full) < 0.5
         info = np.iinfo(kind)
@@ -186,7 +186,7 @@ def _dequantize(draw: Draw) -> tuple[Graph, Samples]:
 
 FAMILIES: dict[str, Make] = {
     name: _function(name)
-    for name in ("RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU", "ELU", "EXP", "GELU")
+    for name in ("RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU", "ELU", "EXP", "LOG", "GELU")
 }
 FAMILIES |= {
     "LOGISTIC": _function("LOGISTIC", (2.0**-8, -128)),
@@ -203,7 +203,9 @@ FAMILIES |= {
 
 KINDS = {
     **dict.fromkeys(FAMILIES, ("int8", "int16", "float32")),
-    **dict.fromkeys(("ELU", "GELU", "LOG_SOFTMAX", "HARD_SWISH", "PRELU"), ("int8", "float32")),
+    **dict.fromkeys(
+        ("ELU", "LOG", "GELU", "LOG_SOFTMAX", "HARD_SWISH", "PRELU"), ("int8", "float32")
+    ),
     "RELU_N1_TO_1": ("int8", "float32"),
     **{name: ("int8", "int16") for name in FAMILIES if "QUANTIZE" in name},
 }
@@ -217,6 +219,7 @@ REFUSED = frozenset(
         *((name, kind, "tflm") for name in ("RELU_N1_TO_1", "GELU") for kind in KINDS[name]),
         ("EXP", "int8", "tflm"),
         ("EXP", "int16", "tflm"),
+        ("LOG", "int8", "tflm"),
         *(("QUANTIZE from int8", "int16", runtime) for runtime in _TFLITE),
     ]
 )

@@ -65,6 +65,10 @@ def _shape(draw: Draw) -> tuple[Graph, Samples]:
     return graph_of("SHAPE", (draw.tensor("x"),), (y,), {"out_type": 2}), (draw.values(),)
 
 
+def _zeros(draw: Draw) -> tuple[Graph, Samples]:
+    return graph_of("ZEROS_LIKE", (draw.tensor("x"),), (draw.tensor("y"),)), (draw.values(),)
+
+
 def _fill(draw: Draw) -> tuple[Graph, Samples]:
     inputs = (_constant("shape", draw.shape), draw.tensor("value", ()))
     return graph_of("FILL", inputs, (draw.tensor("y"),)), (draw.values(()),)
@@ -294,6 +298,7 @@ FAMILIES: dict[str, Make] = {
     "SQUEEZE": _squeeze,
     "SHAPE": _shape,
     "FILL": _fill,
+    "ZEROS_LIKE": _zeros,
     "REVERSE_V2": _reverse,
     "PACK": _pack,
     "UNPACK": _unpack,
@@ -319,6 +324,7 @@ FAMILIES |= {name: _comparison(name) for name in _RELATIONS}
 
 KINDS = {
     **dict.fromkeys(FAMILIES, ("int8", "int16", "float32")),
+    "ZEROS_LIKE": ("int32", "float32"),
     **dict.fromkeys((*_RELATIONS, "ARG_MAX", "ARG_MIN"), ("int8", "float32")),
 }
 

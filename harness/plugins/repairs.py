@@ -81,12 +81,6 @@ def _repaired(config: pytest.Config) -> tuple[GateRepair, ...]:
     return tuple(found)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Close a session that no test asked for."""
-    if (session := config.stash.get(OPENED, None)) is not None:
-        session.close()
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """The tables for the page, before the page is written; an earlier run's go."""

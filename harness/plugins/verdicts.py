@@ -13,7 +13,6 @@ from harness.report import verdict_lines
 from harness.report.verdicts import kinds, text, verdict
 from harness.report.verdicts.causes import causes
 
-_FOLLOWS = "the cause follows."
 #: Models and recipes of which it has been said that they fail.
 _SAID = pytest.StashKey[set[tuple[str, str]]]()
 
@@ -39,19 +38,22 @@ class _Early:
             return
         key = (case["subject"], case["recipe"])
         said = self._config.stash[_SAID]
-        if not verdict.users(case) or key in said:
+        if not verdict.users(case) or key in said or case["outcome"] == "not judged":
             return
         said.add(key)
         known = [other for _, other in properties(self._config, RESULT)]
         found = causes([c for c in known if (c["subject"], c["recipe"]) == key] or [case])
         told = verdict.titled(key[0], key[1:])
-        why = next((cause.says for cause in found if kinds.known(cause.kind)), _FOLLOWS)
-        if (key[0], why) in said and why is not _FOLLOWS:
+        why = next((cause.says for cause in found if kinds.known(cause.kind)), "")
+        if why and (key[0], why) in said:
             return
         said.add((key[0], why))
+        line = f"{text.SHOUTED[verdict.KEEP]}: {told}: {why}"
+        if not why:  # what fails first need not be why
+            line = f"A CASE FAILED: {told}: the cause follows."
         if self._reporter._tw.width_of_current_line:
             self._reporter._tw.line()
-        self._reporter.write_line(f"{text.SHOUTED[verdict.KEEP]}: {told}: {why}", red=True)
+        self._reporter.write_line(line, red=True)
 
 
 def quiet(config: pytest.Config) -> bool:

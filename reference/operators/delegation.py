@@ -7,6 +7,8 @@ to the built-in kernel.
 
 from __future__ import annotations
 
+import numpy as np
+
 from reference.operators.kernel import Call
 from reference.operators.profiles import OperatorProfile
 from reference.operators.rescaling import activation_range
@@ -16,7 +18,17 @@ _INT8 = {
         {"FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "SUB", "MUL", "MEAN"}
     ),
     "xnnpack_2026": frozenset(
-        {"FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "SUB", "MUL", "MEAN"}
+        {
+            "FULLY_CONNECTED",
+            "CONV_2D",
+            "DEPTHWISE_CONV_2D",
+            "ADD",
+            "SUB",
+            "MUL",
+            "MEAN",
+            "SUM",
+            "BATCH_MATMUL",
+        }
     ),
 }
 _FLOAT32 = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
@@ -32,6 +44,9 @@ def delegated(call: Call, profile: OperatorProfile) -> bool:
         return call.name in _FLOAT32
     if kinds != ("int8", "int8") or call.name not in _INT8[profile.delegate]:
         return False
+    if call.name == "MEAN" and profile.delegate == "xnnpack_2023":
+        axes = sorted(np.ravel(call.value(1)).tolist())  # it knows no negative ones
+        return call.value(0).ndim == 4 and axes in ([2], [1, 2])
     if profile.delegate == "xnnpack_2023":  # it refuses an activation that leaves one value
         activation = call.options.get("fused_activation_function", "NONE")
         low, high = activation_range(activation, tensors[-1], "even")

@@ -81,10 +81,12 @@ class Model:
 
 
 def scales_along(tensor: Tensor, ndim: int) -> NDArray[np.float64]:
-    """A tensor's scales as float64, shaped to broadcast against values of ndim axes."""
+    """A tensor's scales as float64, shaped to broadcast against values of ndim axes.
+
+    Converters have written the kernel's axis for a bias, too, which has only one."""
     scale = np.asarray(tensor.scale, np.float64)
     if scale.size == 1 or tensor.axis is None:
         return scale.reshape(()) if scale.size == 1 else scale
     shape = [1] * ndim
-    shape[tensor.axis] = -1
+    shape[tensor.axis if tensor.axis < ndim else -1] = -1
     return scale.reshape(shape)

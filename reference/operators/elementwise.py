@@ -11,6 +11,7 @@ One operation of float32 is rounded correctly everywhere, and so due to the bit.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,9 @@ def subtract(call: Call, profile: OperatorProfile) -> Answer:
 
 def _sum(call: Call, profile: OperatorProfile, sign: int) -> Answer:
     if not call.integer:
+        ignored = sign > 0 and profile.int32_activation == "ignored"
+        if ignored and call.tensor(0).dtype == "int32":
+            call = replace(call, options={})
         return _plain(call, np.add if sign > 0 else np.subtract)
     a, b, y = _three(call)
     left, right = _centred(call, 0), _centred(call, 1)
@@ -49,8 +53,7 @@ def _sum(call: Call, profile: OperatorProfile, sign: int) -> Answer:
         total = _shifted(left, a, y) + sign * _shifted(right, b, y)
     else:
         bits = 20 if y.dtype == "int8" else 15
-        precision = np.float64 if sign > 0 else _SUB_PRECISION[profile.difference_scales]
-        scales = _of_twice_the_largest(a.step, b.step, y.step, bits, precision)
+        scales = _of_twice_the_largest(a.step, b.step, y.step, bits)
         terms = [
             multiply_double_rounding(x << bits, multipliers(np.asarray(scale)))
             for x, scale in zip((left, right), scales[:2], strict=True)
@@ -59,16 +62,10 @@ def _sum(call: Call, profile: OperatorProfile, sign: int) -> Answer:
     return _quantised(call, total, by_delegate)
 
 
-_SUB_PRECISION: dict[str, Any] = {"float32": np.float32, "float64": np.float64}
-
-
-def _of_twice_the_largest(
-    a: float, b: float, y: float, bits: int, precision: Any
-) -> tuple[float, float, float]:
+def _of_twice_the_largest(a: float, b: float, y: float, bits: int) -> tuple[float, float, float]:
     """Both inputs' multipliers and the output's, for inputs shifted left by bits."""
-    twice = precision(2) * precision(max(a, b))
-    output = twice / (precision(1 << bits) * precision(y))
-    return float(precision(a) / twice), float(precision(b) / twice), float(output)
+    twice = 2 * max(a, b)
+    return a / twice, b / twice, twice / ((1 << bits) * y)
 
 
 def _common_power(a: Int64, a_scale: float, b: Int64, b_scale: float, y_scale: float) -> Int64:
@@ -161,28 +158,42 @@ def _quantised(call: Call, scaled: Int64, by_delegate: bool) -> Answer:
 
 
 def _plain(call: Call, function: Callable[[Array, Array], Array]) -> Answer:
-    """One float32 operation for each value, and a fused activation."""
-    if call.tensor(0).dtype != "float32":
-        raise NoOracle(f"{call.name} of {call.tensor(0).dtype}")
+    """One operation for each value, of float32 or of whole numbers that wrap, and a fused
+    activation."""
+    dtype = np.dtype(call.tensor(0).dtype)
     low, high = float_range(call.options.get("fused_activation_function", "NONE"))
     with np.errstate(all="ignore"):
         value = function(call.value(0), call.value(1))
-    return exact(np.clip(value, np.float32(low), np.float32(high)))
+    if dtype.kind == "i":
+        info = np.iinfo(dtype)
+        return exact(np.clip(value, int(max(low, info.min)), int(min(high, info.max))))
+    if dtype != np.float32:
+        raise NoOracle(f"{call.name} of {dtype}")
+    return exact(np.clip(value, dtype.type(low), dtype.type(high)))
 
 
 def divide(call: Call, profile: OperatorProfile) -> Answer:
-    """a / b, broadcast; float32."""
+    """a / b, broadcast; float32, or int32 towards zero. Raises NoOracle for a division by 0 of
+    int32, which the kernels refuse."""
+    if np.dtype(call.tensor(0).dtype).kind == "i":
+        if call.integer or not call.value(1).all():
+            raise NoOracle("DIV of quantised values or by 0")
+        return _plain(call, _towards_zero)
     return _plain(call, np.divide)
+
+
+def _towards_zero(a: Array, b: Array) -> Array:
+    return np.asarray(np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b)), a.dtype)
 
 
 # Of one tensor -----------------------------------------------------------------------------
 
 
 def _float_of_one(function: Any) -> Kernel:
-    """A float32 operation that is rounded correctly."""
+    """A float32 operation that is rounded correctly, or one of whole numbers."""
 
     def kernel(call: Call, profile: OperatorProfile) -> Answer:
-        if call.tensor(0).dtype != "float32":
+        if call.integer or np.dtype(call.tensor(0).dtype).kind not in "fi":
             raise NoOracle(f"{call.name} of {call.tensor(0).dtype}")
         with np.errstate(all="ignore"):
             return exact(function(call.value(0)))

@@ -63,6 +63,21 @@ def exp(x: NDArray[Any], form: str) -> Bounded:
     return value, allowed
 
 
+def log(x: NDArray[Any], form: str) -> Bounded:
+    """log and its bound: minus infinity of 0, NaN below.
+
+    form "absolute": with 4 u beside (measured: 2 u), and nothing is known of denormal numbers.
+    """
+    wide = x.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.log(wide)
+    allowed = FUNCTION * np.where(np.isfinite(value), np.abs(value), 0.0) + FLUSHED
+    if form == "absolute":
+        denormal = (wide > 0) & (wide < FLUSHED / 2)
+        allowed = np.where(denormal, np.inf, allowed + 4 * U)
+    return value, allowed
+
+
 def elu(x: NDArray[Any]) -> Bounded:
     """exp(x) - 1 under 0, x elsewhere, and its bound: x itself is due to the bit."""
     wide = x.astype(np.float64)
@@ -120,22 +135,26 @@ def softmax(x: NDArray[Any], beta: float) -> Bounded:
     """
     value, exponent, total = _powers(x, beta)
     share = value / total
-    of_power = 2 * U * np.abs(exponent) + FUNCTION
-    finite = np.where(share > 0, of_power * share, 0)
-    of_sum = finite.sum(axis=-1, keepdims=True) + np.sqrt(x.shape[-1]) * U
-    return share, np.where(share > 0, finite + (of_sum + 2 * U) * share, 0) + FLUSHED
+    of_power = (2 * U * _size(exponent, share) + FUNCTION) * share
+    of_sum = of_power.sum(axis=-1, keepdims=True) + np.sqrt(x.shape[-1]) * U
+    return share, of_power + (of_sum + 2 * U) * share + FLUSHED
 
 
 def log_softmax(x: NDArray[Any]) -> Bounded:
     """Along the last axis, with its bound: as softmax, then a logarithm and two differences."""
     value, exponent, total = _powers(x, 1.0)
     share = value / total
-    of_power = np.where(share > 0, (U * np.abs(exponent) + FUNCTION) * share, 0)
+    of_power = (U * _size(exponent, share) + FUNCTION) * share
     of_sum = of_power.sum(axis=-1, keepdims=True) + np.sqrt(x.shape[-1]) * U
     logarithm = np.log(total)
     result = exponent - logarithm
     own = U * (np.abs(exponent) + np.abs(result))
     return result, own + of_sum + FUNCTION * np.abs(logarithm) + FLUSHED
+
+
+def _size(exponent: Float64, share: Float64) -> Float64:
+    """How large an exponent is, where its power is not nothing: infinity has no roundings."""
+    return np.where(share > 0, np.abs(exponent), 0.0)
 
 
 def _powers(x: NDArray[Any], beta: float) -> tuple[Float64, Float64, Float64]:

@@ -17,7 +17,13 @@ from reference.arithmetic.fixed_point import wrap_int32
 from reference.operators.delegation import delegated
 from reference.operators.description import Tensor
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
-from reference.operators.products import float_product, integer_product
+from reference.operators.products import (
+    UNDERFLOW,
+    UNIT_ROUNDOFF,
+    float_product,
+    gamma,
+    integer_product,
+)
 from reference.operators.profiles import OperatorProfile
 from reference.operators.rescaling import activation_range, float_range, rescale, rescale_wide
 
@@ -27,7 +33,7 @@ Array = NDArray[Any]
 def fully_connected(call: Call, profile: OperatorProfile) -> Answer:
     """input [..., K], weights [N, K], bias [N] or none: [M, N], or the input's shape but the last.
 
-    Raises NoOracle for sparse or shuffled weights and for the hybrid form.
+    Raises NoOracle for shuffled weights.
     """
     if call.options.get("weights_format", "DEFAULT") != "DEFAULT":
         raise NoOracle("FULLY_CONNECTED with shuffled weights")
@@ -36,6 +42,8 @@ def fully_connected(call: Call, profile: OperatorProfile) -> Answer:
     bias = call.values[2] if len(call.values) > 2 else None
     if x.dtype == "float32" and weights.dtype == "float32":
         return _float(call, rows, bias)
+    if (x.dtype, weights.dtype) == ("float32", "int8"):
+        return _hybrid(call, profile, rows, bias)
     if weights.dtype != "int8" or x.dtype not in ("int8", "int16"):
         raise NoOracle(f"FULLY_CONNECTED of {x.dtype} with {weights.dtype}")
     by_delegate = delegated(call, profile)
@@ -91,6 +99,59 @@ def _float(call: Call, rows: Array, bias: Array | None) -> Answer:
     value, allowed = float_product(rows, call.value(1).T, bias)
     shape = _shape(call, value)
     return Answer((np.clip(value, low, high).reshape(shape),), (allowed.reshape(shape),))
+
+
+def _hybrid(call: Call, profile: OperatorProfile, rows: Array, bias: Array | None) -> Answer:
+    """Rows quantised as they come, multiplied as integers, and scaled back to float32."""
+    low, high = float_range(call.options.get("fused_activation_function", "NONE"))
+    weights = call.tensor(1)
+    if profile.hybrid == "refused":
+        raise NoOracle("FULLY_CONNECTED of float32 with int8 in a runtime that refuses it")
+    asymmetric = bool(call.options.get("asymmetric_quantize_inputs"))
+    codes, scale, unsure = quantised_rows(rows, asymmetric or profile.hybrid == "asymmetric")
+    matrix = call.value(1).T.astype(np.float64) - weights.zero
+    scales = scale * np.asarray(weights.scale, np.float64)
+    product = (codes @ matrix) * scales
+    moved = (unsure @ np.abs(matrix)) * scales
+    value, size = product, np.abs(product)
+    if bias is not None:
+        value, size = value + bias, size + np.abs(bias)
+    # the row's scale is rounded three times, the product of scales, the product and the sum once
+    allowed = gamma(7) * size + moved + UNDERFLOW
+    shape = _shape(call, value)
+    return Answer((np.clip(value, low, high).reshape(shape),), (allowed.reshape(shape),))
+
+
+#: A row's codes before they are rounded are wrong by this much at most: their quotient is of two
+#: rounded numbers, below 256, and the zero point is added.
+_CODE_ERROR = 256 * 4 * UNIT_ROUNDOFF
+
+
+def quantised_rows(rows: Array, asymmetric: bool) -> tuple[Array, Array, Array]:
+    """Codes less the zero point [M, K], scales [M, 1], and where a code may be one off [M, K].
+
+    kernels/internal/reference/portable_tensor_utils.cc (2.15.1) SymmetricQuantizeFloats and
+    AsymmetricQuantizeFloats, XNNPACK src/xnnpack/quantization.h: ties, and what float32 cannot tell
+    from a tie, go either way.
+    """
+    wide = rows.astype(np.float64)
+    if asymmetric:
+        least, most = np.minimum(wide.min(-1), 0), np.maximum(wide.max(-1), 0)
+        scale = (most - least) / 255
+        scale = np.where(scale == 0, 1, scale)
+        from_least, from_most = -128 - least / scale, 127 - most / scale
+        nearer = 128 + np.abs(least / scale) < 127 + np.abs(most / scale)
+        zero = np.clip(np.rint(np.where(nearer, from_least, from_most)), -128, 127)[:, None]
+        low, high = -128, 127
+    else:
+        scale = np.abs(wide).max(-1) / 127
+        scale = np.where(scale == 0, 1, scale)
+        zero, low, high = np.zeros((len(rows), 1)), -127, 127
+    exact_codes = wide / scale[:, None] + zero
+    fraction = np.abs(exact_codes - np.floor(exact_codes) - 0.5)
+    unsure = (fraction <= _CODE_ERROR).astype(np.float64)
+    codes = np.clip(np.rint(exact_codes), low, high) - zero
+    return codes, scale[:, None], unsure
 
 
 def _shape(call: Call, result: Array) -> tuple[int, ...]:

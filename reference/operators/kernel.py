@@ -77,5 +77,11 @@ def exact(*values: Array) -> Answer:
     return Answer(values, (None,) * len(values))
 
 
+def bounded(found: tuple[Array, Array]) -> Answer:
+    """An answer of one computed float and its bound."""
+    value, allowed = found
+    return Answer((value,), (allowed,))
+
+
 #: Raises NoOracle for what it does not know.
 Kernel = Callable[[Call, OperatorProfile], Answer]

@@ -3,8 +3,7 @@
 Source: LUTPopulate and LUTLookup in tensorflow/lite/kernels/internal/common.h (2.15.1). 256 values
 for int8; for int16, 513 values that are interpolated, each moved by half of what the interpolation
 is off at the middle of its segment. exp and tanh are the C library's float functions.
-XNNPACK (operators/unary-elementwise-nc.c) fills its tables alike, but rounds ties to even and
-clamps before it rounds.
+XNNPACK (operators/unary-elementwise-nc.c) fills its tables alike, but rounds ties to even.
 """
 
 from __future__ import annotations
@@ -38,14 +37,22 @@ def table_of_int8(
 
 
 def table_of_xnnpack(
-    function: Function, input_scale: float, input_zero: int, output_scale: float, output_zero: int
+    function: Function,
+    input_scale: float,
+    input_zero: int,
+    output_scale: float,
+    output_zero: int,
+    zero_first: bool,
 ) -> Array:
-    """The same as XNNPACK fills it: float32, clamped, then rounded to even."""
+    """The same as XNNPACK fills it: rounded to even.
+
+    zero_first: whether the zero point is added before it is rounded (in 2026), or after (in 2023).
+    """
     real = np.float32(input_scale) * (all_int8() - input_zero).astype(np.float32)
     scaled = function(real) * (np.float32(1) / np.float32(output_scale))
-    low, high = (np.float32(end - output_zero) for end in limits("int8"))
-    codes = np.rint(np.clip(scaled, low, high)).astype(np.int64) + output_zero
-    return _saturated(codes)
+    if zero_first:
+        return _saturated(np.rint(scaled + np.float32(output_zero)))
+    return _saturated(np.rint(scaled) + output_zero)
 
 
 def table_of_int16(

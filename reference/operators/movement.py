@@ -1,10 +1,10 @@
 """Move values about without computing: shapes, axes, joins, splits, repetitions and padding.
 
 Sources (2.15.1): kernels/reshape.cc, transpose.cc, expand_dims.cc, squeeze.cc, shape.cc, fill.cc,
-range.cc, tile.cc, broadcast_to.cc, reverse.cc, pack.cc, unpack.cc, concatenation.cc, split.cc,
-split_v.cc, pad.cc, mirror_pad.cc, resize_nearest_neighbor.cc; micro/kernels of the same names.
-Every answer is due to the bit, moved floats too. No runtime rescales a join of int8: unequal scales
-are refused at load.
+zeros_like.cc, range.cc, tile.cc, broadcast_to.cc, reverse.cc, pack.cc, unpack.cc, concatenation.cc,
+split.cc, split_v.cc, pad.cc, mirror_pad.cc, resize_nearest_neighbor.cc; micro/kernels of the same
+names. Every answer is due to the bit, moved floats too. No runtime rescales a join of int8: unequal
+scales are refused at load.
 """
 
 from __future__ import annotations
@@ -65,6 +65,11 @@ def shape(call: Call, profile: OperatorProfile) -> Answer:
 def fill(call: Call, profile: OperatorProfile) -> Answer:
     value = call.value(1).reshape(())
     return moved(call, np.full(integers(call.value(0)), value, value.dtype))
+
+
+def zeros_like(call: Call, profile: OperatorProfile) -> Answer:
+    """ZEROS_LIKE: codes of 0, whatever the zero point."""
+    return exact(np.zeros_like(call.value(0)))
 
 
 def range_(call: Call, profile: OperatorProfile) -> Answer:
@@ -185,6 +190,7 @@ KERNELS: dict[str, Kernel] = {
     "SQUEEZE": squeeze,
     "SHAPE": shape,
     "FILL": fill,
+    "ZEROS_LIKE": zeros_like,
     "RANGE": range_,
     "TILE": tile,
     "BROADCAST_TO": broadcast_to,

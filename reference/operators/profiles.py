@@ -25,15 +25,26 @@ class OperatorProfile:
     scale_product: the precision of input scale x weight scale of a FULLY_CONNECTED per tensor.
     matrix_rescaling: how the built-in kernels of FULLY_CONNECTED and CONV_2D rescale
         (reference/operators/rescaling.py); "double_up" is ruy's on x86-64.
+    batch_rescaling: the same of BATCH_MATMUL.
     depthwise_rescaling: the same of DEPTHWISE_CONV_2D.
     int16_without_bias: the accumulator of an int16 FULLY_CONNECTED without a bias; with one it has
         64 bits.
     int16_rescaling: of such a 64-bit accumulator: by a mantissa of 15 bits, or in float64, ties
         away from zero (kernels/internal/reference/integer_ops/fully_connected.h of 2026).
-    difference_scales: the precision of the multipliers of SUB.
     product_scale: the precision of the multiplier of MUL.
     int16_powers: whether ADD and SUB of int16 only shift where all scales are powers of two and
         the option pot_scale_int16 holds.
+    hybrid: how float32 rows meet int8 weights in FULLY_CONNECTED: quantised as the options say, in
+        the asymmetric way always (XNNPACK of 2026), or not at all.
+    turned_batches: which matrices of a batch BATCH_MATMUL turns under adj_x when it broadcasts.
+    int32_activation: what ADD does with a fused activation of int32: TFLite Micro ignores it.
+    image_mean: how the built-in MEAN of int8 computes over rows and columns that it keeps: by one
+        multiplier, with the zero points' share in whole steps, or as over any other axes.
+    sum_rescaling: how the built-in SUM rescales: in float32, ties away from zero, or by a
+        multiplier, twice rounded.
+    sum_int16: SUM of int16 rescaled, or a sum of codes that wraps (TFLite takes only one scale).
+    sum_codes: how SUM reads and writes int8 codes: as they are, or as uint8 (TFLite's reference
+        kernel, whose sums of negative codes are wrong).
     square_root: of float32: rounded correctly, or estimated (XNNPACK of 2026 on x86-64).
     same_padding: what the delegate adds under SAME when the last window ends before the image
         does: nothing, or, by an unsigned subtraction that wraps, so much that windows see nothing.
@@ -46,12 +57,19 @@ class OperatorProfile:
     delegate: Literal["none", "xnnpack_2023", "xnnpack_2026"] = "none"
     scale_product: Literal["float32", "float64"] = "float32"
     matrix_rescaling: Rescaling = "double_up"
+    batch_rescaling: Rescaling = "double_up"
     depthwise_rescaling: Rescaling = "double"
     int16_without_bias: Literal["int32", "int64"] = "int32"
     int16_rescaling: Literal["mantissa15", "float64"] = "mantissa15"
-    difference_scales: Literal["float32", "float64"] = "float64"
     product_scale: Literal["float32", "float64"] = "float32"
     int16_powers: Literal["shifted", "general"] = "shifted"
+    hybrid: Literal["as_written", "asymmetric", "refused"] = "as_written"
+    turned_batches: Literal["first", "all"] = "first"
+    int32_activation: Literal["applied", "ignored"] = "applied"
+    image_mean: Literal["one_multiplier", "as_any"] = "one_multiplier"
+    sum_rescaling: Literal["float32", "multiplier"] = "float32"
+    sum_int16: Literal["rescaled", "wraps"] = "wraps"
+    sum_codes: Literal["signed", "unsigned"] = "signed"
     square_root: Literal["rounded", "estimated"] = "rounded"
     same_padding: Literal["saturates", "wraps"] = "saturates"
 
@@ -71,10 +89,12 @@ class OperatorProfile:
     relu6: Literal["rescaled", "clamped"] = "rescaled"
     #: LEAKY_RELU of int8: gemmlowp's multipliers, or XNNPACK's 8.8 factors where it takes them.
     leaky_relu_int8: Literal["multiplier", "xnnpack"] = "multiplier"
-    #: ELU of int8: a table rounded away from zero, or XNNPACK's, rounded to even.
-    elu_int8: Literal["table", "xnnpack"] = "table"
-    #: LOGISTIC and TANH of int8: the same two, or gemmlowp's 32-bit fixed point.
-    sigmoid_int8: Literal["table", "xnnpack", "gemmlowp"] = "table"
+    #: ELU of int8: a table rounded away from zero; XNNPACK's of 2023, rounded to even before the
+    #: zero point is added; or XNNPACK's of 2026, after it.
+    elu_int8: Literal["table", "xnnpack_2023", "xnnpack_2026"] = "table"
+    #: LOGISTIC and TANH of int8: the same tables, or gemmlowp's 32-bit fixed point. The sigmoid's
+    #: function is 1 / (1 + exp(-x)) in float32, 1 - 1 / (1 + exp(x)), or float64.
+    sigmoid_int8: Literal["table", "xnnpack_2023", "xnnpack_2026", "gemmlowp"] = "table"
     #: LOGISTIC and TANH of int16 at scales of a power of two: gemmlowp's, or the table of sigmoid.
     sigmoid_int16: Literal["gemmlowp", "table"] = "gemmlowp"
     #: SOFTMAX of int8: a float32 table of exp, or gemmlowp's 32-bit fixed point.
@@ -85,6 +105,9 @@ class OperatorProfile:
     sigmoid_float: Literal["exponential_tail", "whole"] = "whole"
     #: EXP of float32: by a reduced argument, or 2 to the power of a float32 product.
     exp_float: Literal["reduced", "product"] = "reduced"
+    #: LOG of float32: within a relative error, or (XNNPACK of 2026) with 2 u of its own around 1,
+    #: and minus infinity for denormal numbers.
+    log_float: Literal["relative", "absolute"] = "relative"
     #: HARD_SWISH of float32: x (x + 3) / 6, or x (x / 6 + 1/2).
     hard_swish_float: Literal["product", "gate"] = "product"
     #: What TANH and RELU6 of float32 make of NaN.
@@ -109,7 +132,11 @@ TFLITE_REFERENCE = replace(
     sigmoid_float="exponential_tail",
     log_softmax_int8="gemmlowp",
     matrix_rescaling="double",
+    batch_rescaling="double",
     int16_without_bias="int64",
+    image_mean="as_any",
+    sum_rescaling="multiplier",
+    sum_codes="unsigned",
 )
 TFLITE_DEFAULT = replace(
     TFLITE_BUILTIN,
@@ -118,8 +145,8 @@ TFLITE_DEFAULT = replace(
     requantize_int8="xnnpack",
     dequantize="product",
     leaky_relu_int8="xnnpack",
-    elu_int8="xnnpack",
-    sigmoid_int8="xnnpack",
+    elu_int8="xnnpack_2023",
+    sigmoid_int8="xnnpack_2023",
     delegate="xnnpack_2023",
     same_padding="wraps",
     hard_swish_float="gate",
@@ -130,12 +157,18 @@ LITERT = replace(
     TFLITE_DEFAULT,
     name="LiteRT 2.3.0",
     lstm="LiteRT 2.3.0",
+    elu_int8="xnnpack_2026",
+    sigmoid_int8="xnnpack_2026",
     delegate="xnnpack_2026",
     square_root="estimated",
     int16_rescaling="float64",
+    sum_int16="rescaled",
+    turned_batches="all",
+    hybrid="asymmetric",
+    batch_rescaling="double",
     same_padding="saturates",
-    elu_int8="table",
     exp_float="product",
+    log_float="absolute",
     tanh_of_nan="kept",
 )
 TFLM = OperatorProfile(
@@ -157,9 +190,16 @@ TFLM = OperatorProfile(
     log_softmax_int8="gemmlowp",
     scale_product="float64",
     matrix_rescaling="double",
+    batch_rescaling="double",
     int16_without_bias="int64",
     product_scale="float64",
     int16_powers="general",
+    int32_activation="ignored",
+    hybrid="refused",
+    turned_batches="all",
+    image_mean="as_any",
+    sum_rescaling="multiplier",
+    sum_int16="rescaled",
 )
 
 #: By the names of the harness's runtimes.
@@ -170,6 +210,10 @@ PROFILES = {
     "litert": LITERT,
     "tflm": TFLM,
 }
+
+#: What computes a graph in which a size is only known once operators have run: XNNPACK of 2.15.1
+#: takes no operator of it over (core/subgraph.cc: it "only supports static-sized tensors").
+WITHOUT_DELEGATE = {TFLITE_DEFAULT: TFLITE_BUILTIN}
 
 FACTORS = tuple(field.name for field in fields(OperatorProfile) if field.name not in ("name",))
 

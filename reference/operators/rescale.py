@@ -7,6 +7,7 @@ vlrelu kernels). Both add the output's zero point and saturate.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
@@ -57,3 +58,9 @@ def xnnpack_factor(real: float) -> int:
 def multiply_xnnpack(x: Int64, factor: int | Int64) -> Int64:
     """x times a factor in 8.8 fixed point: one rounding, ties up."""
     return (x * factor + 128) >> 8
+
+
+def rounded(x: Any) -> float:
+    """C's round, half away from zero."""
+    whole = math.trunc(float(x))
+    return whole + math.copysign(1, x) if abs(float(x) - whole) >= 0.5 else whole

@@ -26,8 +26,7 @@ from reference.arithmetic.fixed_point import (
 )
 from reference.lstm.float32_micro import c_library
 from reference.operators import float_functions
-from reference.operators.activations import bounded
-from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
+from reference.operators.kernel import Answer, Call, Kernel, NoOracle, bounded, exact
 from reference.operators.lookup import Function, look_up_int16, table_of_int16
 from reference.operators.profiles import OperatorProfile
 from reference.operators.rescale import saturated

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from reference.operators import (
     activations,
+    batch_matmul,
     comparison,
     convolution,
     elementwise,
     fully_connected,
+    functions,
     gather,
     movement,
     pooling,
@@ -24,6 +26,7 @@ from reference.operators.profiles import OperatorProfile
 _TABLES: tuple[dict[str, Kernel], ...] = (
     requantise.KERNELS,
     activations.KERNELS,
+    functions.KERNELS,
     softmax.KERNELS,
     movement.KERNELS,
     slicing.KERNELS,
@@ -35,6 +38,7 @@ _TABLES: tuple[dict[str, Kernel], ...] = (
     elementwise.KERNELS,
     pooling.KERNELS,
     reduction.KERNELS,
+    batch_matmul.KERNELS,
 )
 
 KERNELS: dict[str, Kernel] = {name: kernel for table in _TABLES for name, kernel in table.items()}

@@ -41,17 +41,27 @@ def command(
     report: Path,
     cache: Path | None,
     suites: Sequence[str] = ("suites/",),
+    more: bool = True,
 ) -> list[str]:
     """The command line of a run that leaves nothing in the working tree.
 
     Options and values are one word: a bare run finds its options in what pyproject.toml names, and
     until then pytest takes a value that stands alone for a path to test.
 
-    cache: the folder of its conversions, None for a run without one.
+    cache: the folder of its conversions, None for a run without one. more: whether it prints all
+    that it knows; else the verdicts and counts.
     """
     stored = "--no-cache" if cache is None else f"--cache={cache}"
     return [
-        *(sys.executable, "-m", "pytest", *suites, "-v", "-p", "no:cacheprovider"),
+        *(
+            sys.executable,
+            "-m",
+            "pytest",
+            *suites,
+            "-v" if more else "-q",
+            "-p",
+            "no:cacheprovider",
+        ),
         *(stored, f"--report={report}", *map(str, arguments)),
     ]
 
@@ -63,10 +73,11 @@ def run_suites(
     suites: Sequence[str] = ("suites/",),
     cwd: Path = ROOT,
     env: Mapping[str, str] | None = None,
+    more: bool = True,
 ) -> Run:
     """The same, carried out. Raises TimeoutExpired after five minutes."""
     done = subprocess.run(
-        command(*arguments, report=report, cache=cache, suites=suites),
+        command(*arguments, report=report, cache=cache, suites=suites, more=more),
         cwd=cwd,
         env=env,
         capture_output=True,

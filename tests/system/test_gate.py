@@ -60,7 +60,7 @@ def test_a_healthy_model_passes_with_everything_executed(
             assert 0 <= case["budget_used"] <= 1
 
 
-@pytest.mark.parametrize("name", ["small.h5", "saved", "unknown.keras", "words.keras"])
+@pytest.mark.parametrize("name", ["small.h5", "saved", "exported", "unknown.keras", "words.keras"])
 def test_every_file_form_is_gated(gate: Callable[..., Gate], models: Path, name: str) -> None:
     found = gate("--model", models / name, "--recipe", "float32")
     assert found.status == 0, found.text

@@ -17,9 +17,9 @@ def test_a_case_that_the_harness_fails_on_fails_the_run_and_no_other_case(
     found = run_suites(
         *("--model", models / "small.h5", "--recipe=float32", "--runtime=tflm"),
         *("--runtime=tflite", "-k", "test_parity", "-p", "tests.support.failing_check"),
-        *(["-vv"] if verbose else []),
         report=tmp_path / "report",
         cache=cache,
+        more=verbose,
     )
     assert found.status == 1, found.text
     totals = found.report["totals"]
@@ -31,5 +31,6 @@ def test_a_case_that_the_harness_fails_on_fails_the_run_and_no_other_case(
     assert said in failed["message"]
     assert "please report it" in failed["message"]
     assert "Traceback" not in failed["message"]
-    assert said in found.text
+    assert said in " ".join(found.text.split())
+    assert "UNDECIDED: small.h5 as float32" in found.text
     assert ("Traceback" in found.text) == verbose

@@ -293,3 +293,91 @@ def test_values_that_were_not_finite_leave_a_gap_in_their_plot() -> None:
     case["first_divergence"]["growth"]["error"] = [None] * 3
     (drawn,) = content.plots_of(case)
     assert [name for _, name in drawn.legend] == ["budget"]
+
+
+# Verdicts and what one looks at ------------------------------------------------------------------
+
+MINE = {"subject": "my.keras", "kind": "keras"}
+BROKEN = {
+    **FAILED,
+    **MINE,
+    "id": "test_parity[my]",
+    "flatbuffer": "0123",
+    "budget_used": 4.0,
+    "blame": {"leg": "file", "reason": "long", "kind": "ranges-do-not-fit"},
+    "answers": {"expected": [0.0, 1.0], "actual": [0.5, 0.2], "budget": 0.1},
+    "first_divergence": {
+        "text": "tensor 'a' is the first beyond its budget",
+        "tensors": [
+            {"tensor": "x", "operator": "input", "layer": "sensor", "leaves": False},
+            {"tensor": "a", "operator": "LSTM", "layer": HOSTILE, "leaves": True},
+        ],
+    },
+}
+NARROW = {
+    **FAILED,
+    **MINE,
+    "id": "test_quantization[my]",
+    "suite": "test_quantization",
+    "runtime": None,
+    "findings": [
+        {
+            "rule": "too-narrow",
+            "level": "error",
+            "message": f"input 'x' holds -1 to 1 {HOSTILE}",
+            "cure": "calibrate with data that reaches as far",
+            "tensors": [f"tensor of {HOSTILE}"],
+            "holds": [-1.0, 1.0],
+            "reach": [-9.0, 9.0],
+            "failing": True,
+        }
+    ],
+}
+FILES = {
+    "0123": {
+        "bytes": 8,
+        "operators": {"UNIDIRECTIONAL_SEQUENCE_LSTM": 1},
+        "graph": [{"name": "UNIDIRECTIONAL_SEQUENCE_LSTM", "reads": [-1], "writes": ["a"]}],
+        "tensors": [{"index": 0, "name": "x", "dtype": "int8", "shape": [1], "kind": "input"}],
+    }
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_page_begins_with_the_verdict_and_its_pictures(
+    show: Callable[..., Opened], width: int, scheme: str
+) -> None:
+    found = show(_document(BROKEN, NARROW, flatbuffers=FILES), width, scheme)
+    tab = found.tab
+    assert tab.inner_text("h1") == "DO NOT SHIP: my.keras as int8"
+    first = tab.query_selector("main > section, main > article")
+    assert first.get_attribute("id") == "verdicts"
+    told = tab.inner_text("article.verdict")
+    assert "The calibration does not fit: input 'x' holds -1 to 1" in told
+    assert "calibrate with data that reaches as far" in told
+    assert "(2 of 2 cases)" in told
+    assert tab.query_selector_all("article.verdict .why").__len__() == 1
+    titles = [each.inner_text() for each in tab.query_selector_all("article figcaption")]
+    assert titles == [
+        "Answers against expected ones: tflite, int8",
+        "What the tensors hold, and what the samples reach",
+        "Where it starts: tflite",
+    ]
+    assert tab.query_selector_all("svg.graph g.first").__len__() == 1
+    assert tab.query_selector_all("svg.graph g.within").__len__() == 1
+    assert tab.evaluate("window.hacked") is None
+    assert found.overflow() <= 0
+    assert found.complaints == []
+    for drawing in tab.query_selector_all("article svg"):
+        box = drawing.bounding_box()
+        assert box["height"] > 60
+        assert box["x"] + box["width"] <= width
+
+
+def test_a_case_that_a_cause_covers_opens_from_the_verdict(show: Callable[..., Opened]) -> None:
+    found = show(_document(BROKEN, NARROW, flatbuffers=FILES))
+    found.tab.click("details.cases > summary")
+    found.tab.click("details.cases a >> nth=0")
+    found.tab.wait_for_selector("details.case[open]")
+    assert found.complaints == []

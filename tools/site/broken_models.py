@@ -40,14 +40,22 @@ def signals(count: int, seed: int) -> tuple[Array, Array]:
     return (wave + generator.normal(0, 0.1, wave.shape)).astype(np.float32), kind
 
 
-def trained(units: int, seed: int, layer: str = "LSTM", epochs: int = 6, **options: Any) -> Any:
-    """A classifier of movements."""
+def trained(
+    units: int,
+    seed: int,
+    layer: str = "LSTM",
+    epochs: int = 6,
+    front: int = 0,
+    **options: Any,
+) -> Any:
+    """A classifier of movements; front: units of a Dense before its recurrent layer, if any."""
     import tensorflow as tf
 
     tf.keras.utils.set_random_seed(seed)
     model = tf.keras.Sequential(
         [
             tf.keras.Input((STEPS, FEATURES), name="movement"),
+            *([tf.keras.layers.Dense(front, activation="relu")] if front else []),
             getattr(tf.keras.layers, layer)(units, **options),
             tf.keras.layers.Dense(CLASSES, activation="softmax"),
         ]
@@ -72,7 +80,9 @@ def main(folder: Path) -> None:
     )
     (folder / "before-training.tflite").write_bytes(convert_int8(trained(16, 2, epochs=1), samples))
     (folder / "another.tflite").write_bytes(convert_float32(trained(16, 9)))
-    (folder / "dynamic.tflite").write_bytes(convert_dynamic_range(trained(64, 2, epochs=1)))
+    (folder / "dynamic.tflite").write_bytes(
+        convert_dynamic_range(trained(64, 2, epochs=1, front=32))
+    )
     (folder / "damaged.tflite").write_bytes(int8[: len(int8) // 2])
     advised = tf.lite.TFLiteConverter.from_keras_model(good)  # and what its error advises
     advised.target_spec.supported_ops = [

@@ -60,7 +60,7 @@ FAILURES = (
     Failure(
         "The LSTM does not fuse",
         "TensorFlow Lite Micro hangs or does not know WHILE; int8 conversion crashes.",
-        "--model dropout.keras --recipe float32",
+        "--model dropout.keras --recipe float32 --recipe int8",
         "`recurrent_dropout` keeps the layer from becoming the fused operator; it becomes a loop.",
         "`python -m harness repair dropout.keras -o fused.keras`: an inference drops nothing.",
         _TFLM + "3674",
@@ -69,7 +69,7 @@ FAILURES = (
     Failure(
         "Converted as the converter's own message advises",
         "\"failed to legalize operation 'tf.TensorListReserve'\": consider using Select TF ops.",
-        "--tflite flex.tflite",
+        "--tflite flex.tflite --runtime litert --runtime tflm",
         "With an open batch the LSTM's lists have no static shape. With Select TF ops the file "
         "converts, "
         "and needs the Flex delegate, which neither LiteRT nor a microcontroller has.",
@@ -81,7 +81,7 @@ FAILURES = (
     Failure(
         "A GRU for a microcontroller",
         "The model runs in TensorFlow Lite and never returns on the device.",
-        "--model gru.keras --recipe float32",
+        "--model gru.keras --recipe float32 --recipe int8",
         "Only LSTMs have a fused operator. A GRU becomes a WHILE loop, which hangs TensorFlow "
         "Lite Micro.",
         "Train an LSTM, or unroll a short GRU.",

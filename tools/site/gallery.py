@@ -63,11 +63,16 @@ def told(entry: Failure, folder: Path) -> str:
 
 
 def verdict_of(text: str) -> str:
-    """The verdict's paragraph in a run's text, without what changes from run to run."""
-    _, _, rest = text.rpartition(" verdict ")
-    lines = rest.split("\n")[1:]
-    end = next((k for k, line in enumerate(lines) if re.match(r"=+ ", line)), len(lines))
-    return "\n".join(line.rstrip() for line in lines[:end]).strip()
+    """The verdict in a run's text: what stands below the last headline up to an empty line."""
+    _, _, rest = text.rpartition("= LSTM conformance =")
+    lines = [line.rstrip() for line in rest.split("\n")[1:]]
+    end = next((k for k, line in enumerate(lines) if not strip_ansi(line)), len(lines))
+    return "\n".join(lines[:end])
+
+
+def strip_ansi(text: str) -> str:
+    """A text without its colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text).strip()
 
 
 def page(told: list[tuple[Failure, str]]) -> str:

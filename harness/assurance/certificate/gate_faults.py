@@ -16,6 +16,7 @@ from fixtures.subjects import Subject
 from harness.assurance.certificate.editing import edited
 from harness.assurance.certificate.fault import Fault, Place
 from harness.assurance.certificate.injection import Injection
+from harness.assurance.certificate.model_faults import drop_bias, swap
 from harness.assurance.certificate.readings import InjectionBench, Reading
 from harness.assurance.certificate.recipe_faults import by_recipe, calibrated_by, halved
 from harness.assurance.certificate.runtime_faults import Wrapped, as_bfloat16
@@ -24,7 +25,9 @@ from harness.assurance.certificate.subjects import (
     CLASSIFIER,
     FEW_SENSORS,
     FOLDED,
+    SHARED,
     SQUARE,
+    UNFIT,
     WIDE,
     gated,
 )
@@ -141,7 +144,26 @@ def gate_faults() -> list[Fault]:
         ):
             injection = Injection(edit=dense_bias(-1, change))
             found.append(gate_fault(name, "bias dropped", recipe, injection, folded, "model"))
-    return [*found, *_hybrid_faults()]
+    return [*found, *_shared_faults(), *_unfit(), *_hybrid_faults()]
+
+
+def _shared_faults() -> list[Fault]:
+    """What is wrong in one call of a layer that is called twice."""
+    found = []
+    for recipe in ("float32", "int8"):
+        for name, family, change in (
+            ("gates swapped in one of two calls", "gates swapped", swap(0, 1)),
+            ("bias dropped in one of two calls", "bias dropped", drop_bias((0, 1, 2, 3))),
+        ):
+            injection = Injection(edit=_of_lstm(change))
+            found.append(gate_fault(name, family, recipe, injection, gated(SHARED), "model"))
+    return found
+
+
+def _unfit() -> list[Fault]:
+    """A recipe whose rounding alone is as large as what the answers tell: nothing is put in."""
+    name = "8 bits that leave nothing of the answer"
+    return [gate_fault(name, "recipe unfit", "int8", Injection(), gated(UNFIT), "recipe")]
 
 
 def _of_lstm(change: Callable[[Any], None]) -> Edit:

@@ -100,7 +100,7 @@ def _stepped(array: Array) -> Array:
 
 
 @contextmanager
-def _file(bench: InjectionBench, made: Subject, recipe: str, edit: Any = None) -> Iterator[Subject]:
+def alone(bench: InjectionBench, made: Subject, recipe: str, edit: Any = None) -> Iterator[Subject]:
     """A subject's flatbuffer as a user's file, of which nothing else is known."""
     conversion = bench.artifacts(made, recipe).conversion
     assert conversion.data is not None
@@ -115,7 +115,7 @@ def _lone(injection: Injection) -> Examine:
     """With a reading of whether each runtime came to agree: what is left unjudged says nothing."""
 
     def examine(bench: InjectionBench) -> list[Reading]:
-        with _file(bench, subject(STACK), "int8") as lone:
+        with alone(bench, subject(STACK), "int8") as lone:
             found = bench.readings(lone, AS_CONVERTED.name, injection, NATIVE)
             for name in NATIVE:
                 case = Case("test_parity", lone, AS_CONVERTED, RUNTIMES[name])
@@ -194,7 +194,7 @@ def _lengths(
     made = Subject("sequences", "catalogue", variant=VARIANTS["sequences"])
 
     def examine(bench: InjectionBench) -> list[Reading]:
-        with _file(bench, made, "dynamic-sequence", _open(*axes)) as lone:
+        with alone(bench, made, "dynamic-sequence", _open(*axes)) as lone:
             lone = replace(lone, name=f"{lone.name} open in {axes}")
             made_of_it = bench.artifacts(lone, AS_CONVERTED.name, runtimes=("tflite",))
             bench.session.admit(Case("test_parity", lone, AS_CONVERTED), made_of_it)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import cast
 
 from hypothesis import given, settings
@@ -18,7 +19,7 @@ from fixtures.limitations import cases
 from fixtures.limitations import laws as law_limitations
 from fixtures.outcomes import Phase, first_line
 from fixtures.recipes import AS_CONVERTED, RECIPES, Recipe
-from fixtures.runtimes import RUNTIMES
+from fixtures.runtimes import RUNTIMES, Runtime
 from fixtures.subjects import Subject
 from harness.assurance.certificate.injection import (
     FUZZ_SHARE,
@@ -29,11 +30,13 @@ from harness.assurance.certificate.injection import (
     Replaced,
     Running,
 )
+from harness.checks.arithmetic.held import whole_models
 from harness.checks.conversion import measure_conversion
 from harness.checks.findings_verdict import Checked
 from harness.checks.parity import measure_parity
 from harness.checks.quantization import measure_quantization
 from harness.checks.structure import measure_structure
+from harness.checks.whole_models import measure_arithmetic
 from harness.conversion.converter import Converter
 from harness.execution.interpreters import Interpreters
 from harness.execution.operator_runs import OperatorRuntimes
@@ -152,6 +155,17 @@ class InjectionBench:
             self._restore()
 
     @contextmanager
+    def given(self, **options: Path) -> Iterator[None]:
+        """In the block, a user has given these files."""
+        usual, of_session = self.settings, self.session.settings
+        self.settings = replace(usual, **options)  # type: ignore[arg-type]
+        self.session.settings = replace(of_session, **options)  # type: ignore[arg-type]
+        try:
+            yield
+        finally:
+            self.settings, self.session.settings = usual, of_session
+
+    @contextmanager
     def asked(self, asked: Asked) -> Iterator[None]:
         """In the block, a user has named other things, or nothing."""
         usual = self.session.settings
@@ -173,10 +187,29 @@ class InjectionBench:
         artifacts = self.artifacts(subject, recipe, injection, runtimes, seed)
         case = Case("certificate", subject, _recipe(recipe))
         self.session.admit(case, artifacts)
-        chosen = tuple(RUNTIMES[name] for name in runtimes)
+        with self._kernels(injection):
+            return self._read(case, tuple(RUNTIMES[name] for name in runtimes))
+
+    @contextmanager
+    def _kernels(self, injection: Injection) -> Iterator[None]:
+        """In the block, a runtime answers otherwise where a model's tensors are read, too."""
+        models = self.session.keep(whole_models)
+        usual = models.runtimes
+        models.close()
+        models.runtimes = cast(
+            OperatorRuntimes, Running(usual, injection.run_tensors, injection.on)
+        )
+        try:
+            yield
+        finally:
+            models.close()
+            models.runtimes = usual
+
+    def _read(self, case: Case, chosen: Sequence[Runtime]) -> list[Reading]:
         found = self._of_conversion(case)
         if not found:
-            structure = replace(case, confirm_on=chosen)
+            structure = replace(case, confirm_on=tuple(chosen))
+            found += self._of_arithmetic(structure)
             checked = measure_structure(structure, self.session)
             found += self._of_findings(structure, checked)
             if case.recipe.calibrated:
@@ -185,6 +218,13 @@ class InjectionBench:
         for runtime in chosen:
             found += self.of_parity(replace(case, suite="test_parity", runtime=runtime))
         return found
+
+    def _of_arithmetic(self, case: Case) -> list[Reading]:
+        """What the suite of arithmetic says of every operator, on all runtimes."""
+        measured = measure_arithmetic(replace(case, suite="test_arithmetic"), self.session)
+        if self._fails(case, measured):
+            return [Reading("arithmetic", math.inf, str(measured.result))]
+        return [Reading("arithmetic", 0.0)] if measured.values else []
 
     def of_parity(self, case: Case) -> list[Reading]:
         """What the parity suite says of one runtime."""

@@ -6,6 +6,7 @@ import math
 import platform
 
 from fixtures.runtimes import Runtime
+from harness.flatbuffer.structure import quantization_of
 from harness.flatbuffer.tensor_codec import to_runtime
 from harness.operators.held_model import HeldModel
 from harness.operators.whole_model import WholeModels
@@ -13,10 +14,12 @@ from harness.pipeline.cases import Case
 from harness.session.session import Session
 from reference.operators.profiles import PROFILES
 
-#: Samples that every operator is held at. Each is a whole tensor of values; of a user's model more.
-SAMPLES, USERS_SAMPLES = 3, 8
+#: Samples that every operator is held at, each a whole tensor of values: of a float model, whose
+#: budgets cost many runs of its LSTMs, and of an integer one.
+FLOAT_SAMPLES, SAMPLES = 8, 32
 #: Values of computed tensors, over all samples, that are read of one model at most.
 MOST_VALUES = 20_000_000
+INTEGERS = ("int8", "int8-float-io", "int16x8")
 #: Processors whose kernels the profiles describe.
 HOSTS = ("x86_64", "AMD64")
 #: What the operators of a model are held to.
@@ -54,7 +57,8 @@ def held(case: Case, session: Session, runtime: Runtime) -> HeldModel | str:
     names, stimulus = list(artifacts.stimulus), artifacts.stimulus
     users = case.subject.kind == "tflite"
     samples = to_runtime(conversion.structure, names, stimulus, users)
-    most = SAMPLES if case.subject.registered else USERS_SAMPLES
+    floats = quantization_of(conversion.structure) not in INTEGERS
+    most = FLOAT_SAMPLES if floats else SAMPLES
     sizes = sum(math.prod(t.shape) for t in conversion.structure.tensors if not t.constant)
     count = max(1, min(most, MOST_VALUES // max(1, sizes)))
     with session.account.time("arithmetic"):

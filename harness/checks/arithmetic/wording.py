@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fixtures.runtimes import Runtime
 from harness.diagnosis.blame import Blame
 from harness.operators.held_model import HeldModel
@@ -41,3 +43,22 @@ def blame_of(runtime: Runtime, model: HeldModel) -> Blame:
         runtime.adapter.kernel,
         f"each operator is right by itself, and {where} is not theirs: {first.message}",
     )
+
+
+def located(found: dict[str, Any] | None, model: HeldModel | str) -> dict[str, Any] | None:
+    """Where a divergence starts, with what the operators say to it: the first that computes
+    otherwise than its own arithmetic says, or that all are exact and the rest is quantisation.
+
+    found: the entry `first_divergence` by the layers' values, None where these are not known."""
+    if isinstance(model, str):
+        return found
+    told: dict[str, Any] = {
+        "exact": model.proven,
+        "values": model.values,
+        "without_oracle": list(model.unjudged),
+    }
+    if model.first is None:
+        return None if found is None else {**found, "operators": told}
+    layers = found or {"text": "", "tensors": []}
+    text = "; ".join(filter(None, [text_of(model.runtime, model), str(layers["text"])]))
+    return {**layers, "text": text, "operators": {**told, "first": model.first.document()}}

@@ -18,7 +18,7 @@ _EARLY = ("build", "convert")
 _REFUSES = ("load", "invoke")
 #: Suites that hold operators to their own arithmetic, whatever the file is.
 _OF_KERNELS = ("test_arithmetic", "test_operators")
-_MOST_WORDS = 400
+_MOST_WORDS = 2000
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def message(case: Case) -> str:
     text = re.sub(r"^known limitation [\w.-]+: ", "", text)
     text = first_line(text, _MOST_WORDS)
     text = text.removeprefix(f"{case['outcome']} in {case['phase']}: ")
-    return re.sub(r"^\w+(?:Error|Exception): ", "", text)
+    return re.sub(r"^(?:error|warning|\w+(?:Error|Exception)): ", "", text)
 
 
 def _ended(case: Case) -> str:

@@ -41,8 +41,7 @@ KINDS: tuple[Kind, ...] = (
     _kind(
         "another-file",
         "The file was not made from this model",
-        "not-the-model not-the-state-dict fusion-contradicted fusion-unaccounted another-graph "
-        "requantised",
+        "not-the-model not-the-state-dict fusion-contradicted fusion-unaccounted another-graph",
         "the-file-is-another-model other-weights layer-weights weight",
         explains=True,
     ),

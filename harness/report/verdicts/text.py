@@ -63,7 +63,7 @@ def covers(cause: Document, entry: Document) -> str:
         runtimes = f" on {verdicts.named(names)}" if names else ""
         parts.append(f"{_SUITES.get(called, called)}{runtimes}")
     count = len(cause["cases"])
-    return f"{'; '.join(parts)} ({count} of {entry['cases']} cases)"
+    return f"{'; '.join(parts)} ({count:,} of {entry['cases']:,} cases)"
 
 
 def last_line(entries: Sequence[Document]) -> str:

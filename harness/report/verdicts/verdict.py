@@ -138,6 +138,9 @@ def _of(subject: str, recipe: str, cases: Sequence[Case], incomplete: str) -> Ve
 
 def _word(cases: Sequence[Case], why: Sequence[Cause], incomplete: str) -> tuple[str, str]:
     """The verdict and its sentence."""
+    failed = [case for case in cases if case["verdict"] == "failed"]
+    if failed and all(case["outcome"] == "not judged" for case in failed):
+        return UNDECIDED, why[0].says
     if why:
         return (UNFIT if {cause.kind for cause in why} == {"unfit"} else KEEP), why[0].says
     run = [c for c in cases if c["suite"] in ("test_parity", "test_device")]
@@ -230,6 +233,12 @@ def _remarks(cases: Sequence[Case]) -> Iterable[str]:
         yield f"{len(warnings) - 2} more warnings."
 
 
+def _subjects(cases: Sequence[Case]) -> str:
+    names = list(dict.fromkeys(str(case["subject"]) for case in cases))
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"of {', '.join(names[:3])}{more}"
+
+
 def _installation(cases: Sequence[Case], incomplete: str) -> Verdict:
     """What the run of a catalogue says: whether all ended as the registry has it."""
     failed = [case for case in cases if case["verdict"] == "failed"]
@@ -242,7 +251,9 @@ def _installation(cases: Sequence[Case], incomplete: str) -> Verdict:
             case
         )
     why = tuple(
-        replace(cause, says=cause.says) for group in found.values() for cause in causes(group)[:1]
+        replace(cause, evidence="; ".join(filter(None, (_subjects(group), cause.evidence))))
+        for group in found.values()
+        for cause in causes(group)[:1]
     )
     whole = f"{len(cases):,} cases of {subjects:,} subjects"
     if failed:

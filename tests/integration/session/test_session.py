@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,3 +128,26 @@ def test_files_of_one_name_in_two_folders_are_two_models(
     assert answers[0] == answers[2]
     assert answers[1] == answers[3]
     assert answers[0] != answers[1]
+
+
+def test_a_file_of_tf_keras_is_read_as_the_keras_that_it_is(
+    session: Session, models: Path, tmp_path: Path
+) -> None:
+    """It has the same classes in a package of another name."""
+    theirs = tmp_path / "theirs.keras"
+    with zipfile.ZipFile(models / "small model.keras") as old, zipfile.ZipFile(theirs, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "config.json":
+                content = content.replace(b'"keras.', b'"tf_keras.')
+                assert b"tf_keras.src" in content
+            new.writestr(name, content)
+    converter = Converter(session.keras, session.light, session.store, session.account)
+    try:
+        ours = converter.build(Subject("a", "keras", path=models / "small model.keras"))
+        found = converter.build(Subject("b", "keras", path=theirs))
+    finally:
+        converter.close()
+    assert found.result.agreed, found.result
+    assert found.weights.keys() == ours.weights.keys()
+    assert all(np.array_equal(found.weights[name], ours.weights[name]) for name in ours.weights)

@@ -20,6 +20,8 @@ def main(folder: Path) -> None:
     small.save(folder / "small model.keras")
     small.save(folder / "small.h5")
     small.save(folder / "saved", save_format="tf")
+    one = tf.keras.Input((5, 3), batch_size=1)
+    tf.keras.Model(one, layers.Dense(2)(layers.LSTM(4)(one))).export(str(folder / "exported"))
     gru = tf.keras.Model(x, layers.GRU(4, return_sequences=True)(x))
     gru.save(folder / "gru.keras")
     hidden = layers.LSTM(4)(x)

@@ -14,6 +14,7 @@ from harness.benchmarks.benchmarks import (
 )
 from harness.benchmarks.cases import bench_cases
 from harness.benchmarks.exhibit import Findings
+from harness.benchmarks.gate_speed import GateSpeed
 from harness.benchmarks.overhead import Isolation, JudgingTime, added
 from harness.pipeline.selection import select
 from harness.report import exhibits
@@ -41,14 +42,16 @@ def test_the_exhibit_shows_what_was_measured(tmp_path: Path) -> None:
         isolations=[Isolation("a", 1.04e-2, 1e-2, 1.1e-2, 1e-2)],
         judged=JudgingTime((1, 2, 3, 4), (0.1, 0.2, 0.3, 0.4)),
         instructions=[callgrind.Instructions("a", 1000, 500)],
+        gates=[GateSpeed("b", 3.0, 1.5, 2.8, 1.6)],
         machine=Machine(5e10, 1e10),
     )
     shown = exhibit.exhibit(findings)
     exhibits.write(shown, tmp_path)
     assert exhibits.read(tmp_path) == [shown]
     text = "\n".join(exhibit.lines(shown, 80))
-    for part in ("a/float32/tflite/steady", "1.5", "60      no", "+4.0%", "1000"):
+    for part in ("a/float32/tflite/steady", "1.5", "60      no", "+4.0%", "1000", "1.75"):
         assert part in text
+    assert findings.gates[0].ratio == pytest.approx(2.0)
     assert added(findings.isolations) == pytest.approx(0.04)
     assert findings.judged is not None
     assert round(findings.judged.exponent) == 1

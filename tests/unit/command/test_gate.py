@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,13 @@ import pytest
 from harness.command import certify, gate, suites
 from harness.command.entry import COMMANDS, main
 from harness.support.project import ROOT
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate sets a variable for Hypothesis: not in the process of the tests."""
+    monkeypatch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", "elsewhere")
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
 
 
 @pytest.fixture
@@ -141,3 +149,27 @@ def test_another_command_is_usage(line: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(line)
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ("", ["--cache=kept", "a.tflite"]),
+        ("", ["a.tflite", "--cache", "kept"]),
+        ("-x --cache=kept", ["a.tflite"]),
+        ("--cache=other", ["a.tflite", "--cache=kept"]),
+    ],
+)
+def test_nothing_is_remembered_outside_of_the_cache(
+    asked: list[list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: str,
+    words: list[str],
+) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", before)
+    monkeypatch.delenv("HYPOTHESIS_STORAGE_DIRECTORY")
+    gate.main(words)
+    assert f"--benchmark-storage=file://{tmp_path / 'kept' / 'benchmarks'}" in asked[0]
+    assert os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] == str(tmp_path / "kept" / "hypothesis")
+    assert asked[0][asked[0].index("no:cacheprovider") - 1] == "-p"

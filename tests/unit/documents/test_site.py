@@ -51,8 +51,8 @@ def test_the_gallery_has_no_others() -> None:
 
 
 def test_a_verdict_is_cut_out_of_a_runs_text() -> None:
-    text = "dots\n==== verdict ====\nDo not ship it.\n  cause \n===== counts =====\n12 cases"
-    assert gallery.verdict_of(text) == "Do not ship it.\n  cause"
+    text = "dots\n== LSTM conformance ==\nDO NOT SHIP\n  cause \n\nexecuted 12 cases"
+    assert gallery.verdict_of(text) == "DO NOT SHIP\n  cause"
 
 
 def test_the_picture_of_the_terminal_says_what_the_gallery_says() -> None:

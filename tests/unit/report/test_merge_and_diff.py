@@ -269,7 +269,7 @@ def test_the_markdown_says_what_failed_why_and_how_to_run_it_again(tmp_path: Pat
     assert "| 2 of 2 | 1 | 0 | 0 | 1 | 0 |" in text
     assert "### ❌ NOT AS REGISTERED: this installation" in text
     assert r"A scale \| of &lt;b&gt;theirs&lt;/b&gt;." in text
-    assert r"- **evidence:** it starts in layer \`y\`" in text
+    assert r"- **evidence:** of last; it starts in layer \`y\`" in text
     assert "- **seen in:** parity on tflite \\(1 of 2 cases\\)" in text
     assert f"- **again:** `{FAILED['rerun']}`" in text
 
@@ -280,6 +280,17 @@ def test_the_markdown_of_a_good_run_is_short_and_names_no_failure() -> None:
     assert "### ✅ AS REGISTERED" in text
     assert "❌" not in text
     assert "again" not in text
+
+
+def test_the_markdown_names_model_and_recipe_of_each_verdict() -> None:
+    mine = {"subject": "my.keras", "kind": "keras", "message": "refused in build: no → use another"}
+    bad = [{**FAILED, **mine, "id": r, "recipe": r, "phase": "build"} for r in ("int8", "float32")]
+    text = github_summary.markdown(_report(*bad))
+    assert (
+        "### ❌ DO NOT SHIP: `my.keras` as float32 and int8\n\nThe model cannot be loaded" in text
+    )
+    assert "- **cure:** use another\n" in text
+    assert text.count("again:") == 1
 
 
 @pytest.mark.parametrize("name", ["a`b", "a``b`", "<script>", "a\nb"])

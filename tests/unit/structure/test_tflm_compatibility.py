@@ -115,6 +115,34 @@ def test_float_islands_are_named() -> None:
     assert "UNIDIRECTIONAL_SEQUENCE_LSTM (y)" in finding.message
 
 
+def _in_float(name: str, reads: int, writes: int) -> dict[str, Any]:
+    return {"name": name, "inputs": [reads], "outputs": [writes], "intermediates": []}
+
+
+def test_an_operator_that_has_no_int8_form_is_the_cause_and_not_the_calibration() -> None:
+    """Also where another one hands its numbers on; what has such a form is an island still."""
+    document = _fused()
+    graph = document["subgraphs"][0]
+    plain = {**graph["tensors"][0], "dtype": "float32", "bytes": 0}
+    graph["tensors"] += [{**plain, "name": name} for name in ("e", "r", "f")]
+    e, r, f = range(len(graph["tensors"]) - 3, len(graph["tensors"]))
+    graph["operators"] = [
+        {"name": "QUANTIZE", "inputs": [0], "outputs": [0], "intermediates": []},
+        _in_float("ELU", 0, e),
+        _in_float("RESHAPE", e, r),
+    ]
+    (finding,) = recipe_findings(Structure(document), RECIPES["int8"])
+    assert finding.rule == "float-operator"
+    assert "ELU (e), RESHAPE (r)" in finding.message
+    assert "no int8 form of ELU" in finding.message
+    assert "calibration samples" not in finding.cure
+    graph["operators"].append(_in_float("FULLY_CONNECTED", r, f))
+    of_both = recipe_findings(Structure(document), RECIPES["int8"])
+    assert [found.rule for found in of_both] == ["float-operator", "float-island"]
+    assert "FULLY_CONNECTED (f)" in of_both[1].message
+    assert "ELU" not in of_both[1].message
+
+
 def test_resource_states_are_named() -> None:
     document = _fused()
     _add("READ_VARIABLE")(document)

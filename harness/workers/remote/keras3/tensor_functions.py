@@ -172,7 +172,8 @@ def _options(operation: Json, function: Function, keywords: Json) -> Json:
             found[function.options[option]] = value
         elif value not in _IDLE.get(option, ()):
             raise refusal(operation, f"a function of keras.ops with {option}={value!r}", _CURE)
-    if missing := [one for one in function.options if function.options[one] not in found]:
+    missing = [one for one in function.options if function.options[one] not in found]
+    if missing:
         raise refusal(operation, f"a function of keras.ops without {missing[0]}", _CURE)
     return found
 

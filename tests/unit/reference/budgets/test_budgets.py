@@ -211,3 +211,19 @@ def test_integer_peepholes_have_the_size_the_ideal_run_says() -> None:
     plain = replace(model, peephole=None, peephole_scale=None)
     without = in_real_units(model, lstm_integer(plain, x, TFLITE_2_15).outputs)
     assert budget_used(without, ideal.outputs, budget.outputs) > 10
+
+
+def test_a_budget_is_derived_once_for_all_that_ask_alike() -> None:
+    """And anew for anything that differs: weights, inputs, options, state or seed."""
+    weights, x = float_weights(1), np.random.default_rng(1).normal(0, 1, (2, 5, 3))
+    first = float_budget(weights, x)
+    assert float_budget(weights, x.copy()) is first
+    state = LstmState(np.full((2, weights.outputs), 0.1), np.full((2, weights.units), 0.1))
+    others = [
+        float_budget(weights, 2 * x),
+        float_budget(float_weights(2), x),
+        float_budget(weights, x, LstmOptions(cell_clip=0.05)),
+        float_budget(weights, x, initial=state),
+        float_budget(weights, x, seed=1),
+    ]
+    assert all(not np.array_equal(other.outputs, first.outputs) for other in others)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -173,3 +174,26 @@ def test_variables_hold_what_was_assigned() -> None:
 
     trace = _Runner(Model((main, first)), TFLITE, 1).graph(0, [])
     assert trace.values[1].array.tolist() == [5.0, 6.0]
+
+
+def test_a_graph_with_a_computed_shape_is_not_delegated() -> None:
+    """TFLite gives it to no delegate: an int8 FULLY_CONNECTED there is that of the built-in
+    kernels, which round a tie otherwise."""
+    shape = Tensor("shape", "int32", (2,))
+    weights = replace(int8("w", (1, 2), 0.5), data=np.array([[1, 0]], np.int8))
+    tensors = (
+        int8("x", (1, 2), 1.0), weights, int8("y", (1, 1), 1.0), shape, int8("z", (1, 1), 1.0),
+    )  # fmt: skip
+    product = Operator("FULLY_CONNECTED", 1, (0, 1, -1), (2,))
+    sized = (Operator("SHAPE", 1, (2,), (3,)), Operator("RESHAPE", 1, (2, 3), (4,)))
+    x = np.array([[[1, 0]], [[3, 0]], [[-1, 0]]], np.int8)  # halves
+    found = {}
+    for name in ("tflite", "tflite-no-xnnpack"):
+        for operators in ((product,), (product, *sized)):
+            trace = run(Model((Graph(tensors, operators, (0,), (2,)),)), [x], PROFILES[name])
+            y = trace.of(2, 3)
+            assert y is not None
+            found[name, len(operators)] = y.ravel().tolist()
+    assert found["tflite", 1] == [0, 2, 0]  # to even
+    assert found["tflite", 3] == found["tflite-no-xnnpack", 3] == found["tflite-no-xnnpack", 1]
+    assert found["tflite", 3] != found["tflite", 1]

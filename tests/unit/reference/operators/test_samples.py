@@ -96,6 +96,7 @@ GIVEN = (
     Given("SUB", ((2, 3), (3,))),
     Given("MEAN", ((2, 3, 4),), {1: [1]}, {"keep_dims": False}),
     Given("MEAN", ((2, 3, 4),), {1: [0]}, {"keep_dims": True}),
+    Given("BATCH_MATMUL", ((2, 3, 4), (2, 4, 5))),
     Given("GREATER", ((2, 3), (2, 3)), out="bool"),
     Given("AVERAGE_POOL_2D", ((2, 4, 4, 3),), options={"padding": "SAME", "stride_h": 2,
                                                         "stride_w": 2, "filter_height": 2,

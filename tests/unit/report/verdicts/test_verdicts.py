@@ -270,6 +270,15 @@ def test_what_is_not_known_is_undecided(cases: Any, more: Any, said: str) -> Non
     assert found.says.endswith(said)
 
 
+def test_what_the_harness_failed_on_says_nothing_of_a_model() -> None:
+    own = case("test_parity", "tflm", "failed", outcome="not judged", message="the harness failed")
+    (found,) = told(structure(), *parities()[:-1], own)
+    assert (found.word, found.says) == (verdict.UNDECIDED, "The harness failed.")
+    assert found.failed == 1
+    (both,) = told(structure("failed", findings=[COLLECTS]), own)
+    assert both.word == verdict.KEEP
+
+
 def test_a_failure_counts_in_an_interrupted_run_too() -> None:
     (found,) = told(structure("failed", findings=[LOOP]), interrupted=True)
     assert found.word == verdict.KEEP

@@ -1,0 +1,1 @@
+"""Put faults into the kernels of ordinary operators, around the LSTM and without one."""
