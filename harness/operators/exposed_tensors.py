@@ -14,7 +14,7 @@ from harness.flatbuffer.graph_description import describe
 from harness.flatbuffer.operator_extraction import cut_after, exposing
 from harness.flatbuffer.structure import NUMBERS
 from harness.workers.limits import Limits
-from reference.operators.description import Graph
+from reference.operators.description import Graph, Operator
 
 Array = NDArray[Any]
 
@@ -69,10 +69,12 @@ class Reader:
 
     def final_states(self) -> dict[int, Array]:
         """What operators have left in their variables, where others read it."""
-        wanted = _read_states(self.graph)
+        graph = self.graph
+        positions = range(len(graph.operators))
+        wanted = list(dict.fromkeys(k for p in positions for k in read_states(graph, p)))
         if not wanted:
             return {}
-        ran = self._run(self.content, len(self.graph.outputs), wanted)
+        ran = self._run(self.content, len(graph.outputs), wanted)
         return {} if ran.result is not None else dict(zip(wanted, ran.states, strict=True))
 
     def _run(self, content: bytes, outputs: int, states: Sequence[int] = ()) -> OperatorRun:
@@ -98,15 +100,20 @@ def computed(graph: Graph) -> list[int]:
     return list(found)
 
 
-def _read_states(graph: Graph) -> list[int]:
-    """The variables that an operator reads which are not its own."""
+def read_states(graph: Graph, position: int) -> list[int]:
+    """The variables that an operator reads once the one that they belong to has run."""
     found: dict[int, None] = {}
-    for operator in graph.operators:
-        own = OWN_STATES.get(operator.name, ())
-        for number, k in enumerate(operator.inputs):
-            if k >= 0 and graph.tensors[k].variable and number not in own:
+    own = OWN_STATES.get(graph.operators[position].name, ())
+    for number, k in enumerate(graph.operators[position].inputs):
+        if k >= 0 and graph.tensors[k].variable and number not in own:
+            if any(_owns(operator, k) for operator in graph.operators[:position]):
                 found[k] = None
     return list(found)
+
+
+def _owns(operator: Operator, tensor: int) -> bool:
+    numbers = OWN_STATES.get(operator.name, ())
+    return any(n < len(operator.inputs) and operator.inputs[n] == tensor for n in numbers)
 
 
 def _written_states(graph: Graph) -> dict[int, list[int]]:

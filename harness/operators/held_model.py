@@ -21,6 +21,7 @@ class HeldOperator:
     tensor: the name of its output (the first that is wrong). values: numbers compared; mismatches:
     of them are not what the oracle says. largest: the largest difference, in steps of an integer
     type or in the output's unit. unjudged: why nothing was compared. message: the first mismatch.
+    to_the_bit: whether all of it is due to the bit.
     """
 
     position: int
@@ -31,6 +32,7 @@ class HeldOperator:
     largest: float = 0.0
     unjudged: str = ""
     message: str = ""
+    to_the_bit: bool = True
 
     def document(self) -> dict[str, Any]:
         return asdict(self)
@@ -121,7 +123,8 @@ def compared(
         if not message:
             tensor = name
             message = _first(name, given, want, limit, wrong)
-    return HeldOperator(position, operator, tensor, values, mismatches, largest, "", message)
+    due = all(limit is None for limit in allowed)
+    return HeldOperator(position, operator, tensor, values, mismatches, largest, "", message, due)
 
 
 def _first(name: str, given: Array, want: Array, limit: Array | None, wrong: Array) -> str:

@@ -20,7 +20,7 @@ from fixtures.runtimes import Runtime
 from harness.execution.operator_runs import OperatorRuntimes
 from harness.flatbuffer.graph_description import describe
 from harness.flatbuffer.structure import NUMBERS
-from harness.operators.exposed_tensors import OWN_STATES, Reader, computed
+from harness.operators.exposed_tensors import Reader, computed, read_states
 from harness.operators.held_model import HeldModel, HeldOperator, compared
 from harness.operators.single_operator import differing
 from harness.workers.limits import Limits
@@ -35,7 +35,7 @@ Answer = tuple[tuple[Array, ...], tuple[Array | None, ...]]
 
 
 class WholeModels:
-    """Runs and judges, and keeps what it has done for one flatbuffer. Not thread-safe."""
+    """Runs and judges, and keeps what it found: recipes often give one file. Not thread-safe."""
 
     def __init__(self, runtimes: OperatorRuntimes) -> None:
         self.runtimes = runtimes
@@ -63,9 +63,9 @@ class WholeModels:
         """
         digest = hashlib.sha256(content).hexdigest()
         if digest != self._of:
-            self.close()
+            self._answers.clear()
             self._of = digest
-        known = (runtime.name, _digest([*samples, *outputs]))
+        known = (runtime.name, f"{digest} {_digest([*samples, *outputs])}")
         if known not in self._held:
             self._held[known] = self._hold(content, samples, runtime, outputs, bounds)
         return self._held[known]
@@ -80,10 +80,10 @@ class WholeModels:
     ) -> HeldModel:
         model, profile = describe(content), PROFILES[runtime.base]
         graph = model.graphs[0]
-        answer = self._answer(model, samples, outputs, profile)
         reader = Reader(self.runtimes, runtime, content, samples, bounds)
         values, problem = reader.tensors()
         if not values and computed(graph):
+            answer = self._answer(model, samples, outputs, profile)
             return HeldModel(runtime.name, answer=answer, problem=problem)
         after = reader.final_states()
         changed = _changed(graph, values, outputs)
@@ -93,6 +93,9 @@ class WholeModels:
             for position in range(len(graph.operators))
             if _to_be_held(graph, position)
         ]
+        answer = HeldOperator(-1, "model", "")
+        if set(graph.outputs) - _loose(graph, held):
+            answer = self._answer(model, samples, outputs, profile)
         return HeldModel(runtime.name, tuple(held), answer, "", changed)
 
     def _operator(
@@ -152,6 +155,16 @@ class WholeModels:
         return compared((-1, "model", names[0]), names, got, want, (None,) * len(due))
 
 
+def _loose(graph: Graph, held: Sequence[HeldOperator]) -> set[int]:
+    """The tensors that are not due to the bit from the model's inputs on."""
+    within = {one.position for one in held if one.unjudged or not one.to_the_bit}
+    found: set[int] = set()
+    for position, operator in enumerate(graph.operators):
+        if position in within or found & set(operator.inputs):
+            found |= set(operator.outputs)
+    return found
+
+
 def _changed(graph: Graph, values: Mapping[int, Array], outputs: Sequence[Array]) -> str:
     """How the model's own outputs differ once tensors inside are outputs, too; empty where they do
     not: a runtime may then compute what it had fused."""
@@ -192,6 +205,5 @@ def _seen(
     graph: Graph, position: int, values: Mapping[int, Array], after: Mapping[int, Array]
 ) -> Mapping[int, Array]:
     """What an operator is given: of others' variables what these have left there."""
-    if graph.operators[position].name in OWN_STATES:
-        return values
-    return {**after, **values}
+    left = {k: after[k] for k in read_states(graph, position) if k in after}
+    return {**left, **values} if left else values

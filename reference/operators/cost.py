@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from reference.budgets.float_lstm import Grid, Noise, noisy_runs
 from reference.operators.description import ABSENT, Graph, Model, Operator, Tensor, scales_along
+from reference.operators.folds import Value
 from reference.operators.kernel import Call, NoOracle
 from reference.operators.profiles import TFLITE_REFERENCE, OperatorProfile
 from reference.operators.run import call_without_values
-from reference.operators.samples import Value, compute_all
+from reference.operators.samples import compute_all
 from reference.operators.sequence_lstm import (
     CELL_STATE,
     OUTPUT_STATE,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 #: How a 32-bit accumulator is rescaled (reference/operators/rescaling.py).
-Rescaling = Literal["double", "double_up", "single", "float32"]
+Rescaling = Literal["double", "double_up", "single", "float32", "neon"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class OperatorProfile:
     int16_rescaling: of such a 64-bit accumulator: by a mantissa of 15 bits, or in float64, ties
         away from zero (kernels/internal/reference/integer_ops/fully_connected.h of 2026).
     product_scale: the precision of the multiplier of MUL.
+    delegated_product: how the delegate rescales MUL of int8: in float32, or with NEON's integers.
     int16_powers: whether ADD and SUB of int16 only shift where all scales are powers of two and
         the option pot_scale_int16 holds.
     hybrid: how float32 rows meet int8 weights in FULLY_CONNECTED: quantised as the options say, in
@@ -62,6 +63,7 @@ class OperatorProfile:
     int16_without_bias: Literal["int32", "int64"] = "int32"
     int16_rescaling: Literal["mantissa15", "float64"] = "mantissa15"
     product_scale: Literal["float32", "float64"] = "float32"
+    delegated_product: Literal["float32", "neon"] = "float32"
     int16_powers: Literal["shifted", "general"] = "shifted"
     hybrid: Literal["as_written", "asymmetric", "refused"] = "as_written"
     turned_batches: Literal["first", "all"] = "first"
@@ -171,6 +173,10 @@ LITERT = replace(
     log_float="absolute",
     tanh_of_nan="kept",
 )
+#: Measured on an emulated Cortex-A72.
+LITERT_ARM64 = replace(
+    LITERT, name="LiteRT 2.3.0 on ARM64", delegated_product="neon", matrix_rescaling="single"
+)
 TFLM = OperatorProfile(
     "TensorFlow Lite Micro",
     "TensorFlow Lite Micro",
@@ -201,6 +207,11 @@ TFLM = OperatorProfile(
     sum_rescaling="multiplier",
     sum_int16="rescaled",
 )
+
+#: Read, not measured: arm_nn_requantize rounds twice as the reference does, and CMSIS-NN's kernels
+#: of int8 (arm_fully_connected_s8.c, arm_convolve_s8.c, arm_elementwise_add_s8.c, arm_avgpool_s8.c)
+#: give what TensorFlow Lite Micro's give.
+CMSIS_NN = replace(TFLM, name="CMSIS-NN", lstm="CMSIS-NN")
 
 #: By the names of the harness's runtimes.
 PROFILES = {

@@ -12,9 +12,15 @@ from numpy.typing import NDArray
 
 from reference.budgets.float_lstm import SAMPLES, interval
 from reference.operators.description import ABSENT, Graph, Model, Operator
+from reference.operators.folds import Value
 from reference.operators.kernel import Call, NoOracle
-from reference.operators.profiles import WITHOUT_DELEGATE, OperatorProfile
-from reference.operators.samples import Answers, Uneven, Value, compute_all
+from reference.operators.profiles import (
+    TFLITE_REFERENCE,
+    TFLM,
+    WITHOUT_DELEGATE,
+    OperatorProfile,
+)
+from reference.operators.samples import Answers, Uneven, compute_all
 
 Array = NDArray[Any]
 
@@ -74,7 +80,7 @@ def at_equal_inputs(
         if index != ABSENT and index in values:
             held.append(Value(values[index]))
         else:
-            held.append(_given(graph, index, {}))
+            held.append(_given(graph, index, {}) or _rest(graph, operator, index))
         if index != ABSENT and held[-1] is None and not _at_rest(graph, index):
             raise NoOracle(f"{operator.name}: its input {graph.tensors[index].name!r} is not known")
     count = next((len(v.array) for v in held if v is not None and not v.shared), 1)
@@ -127,10 +133,12 @@ def _with_rounding(
     count: int,
     exact: Answers,
 ) -> Answers:
-    """The answer of an operator that runs graphs, with what the rounding in all of their operators
-    comes to: the interval of draws, as for a float LSTM (reference/budgets/float_lstm.py)."""
+    """The answer of an operator that runs graphs, with what the rounding in all of them comes to:
+    the interval of draws, as for a float LSTM (reference/budgets/float_lstm.py). TFLite Micro's are
+    drawn by the reference kernels, the same to rounding and without the C library's calls."""
     many = [v if v is None or v.shared else Value(np.repeat(v.array, DRAWS, axis=0)) for v in held]
-    runner = _Runner(model, profile, count * DRAWS, np.random.default_rng(0))
+    drawn_by = TFLITE_REFERENCE if profile is TFLM else profile
+    runner = _Runner(model, drawn_by, count * DRAWS, np.random.default_rng(0))
     drawn = runner.operator(graph, operator, many)
     allowed: list[Array | None] = []
     for value, noisy in zip(exact.values, drawn.values, strict=True):
@@ -172,7 +180,11 @@ class _Runner:
         missing: dict[int, str] = {}
         loose: set[int] = set()  # that come from sums whose order is anybody's
         for position, operator in enumerate(graph.operators):
-            held = [_given(graph, index, {**values, **variables}) for index in operator.inputs]
+            known = {**values, **variables}
+            held = [
+                _given(graph, index, known) or _rest(graph, operator, index)
+                for index in operator.inputs
+            ]
             unknown = any(
                 value is None and index != ABSENT and not _at_rest(graph, index)
                 for index, value in zip(operator.inputs, held, strict=True)
@@ -347,6 +359,18 @@ def _at_rest(graph: Graph, index: int) -> bool:
     """Whether a tensor is a variable that nothing but its own operator writes."""
     written = {k for operator in graph.operators for k in operator.outputs}
     return graph.tensors[index].variable and index not in written
+
+
+#: The operators that know of themselves what their variables hold at rest.
+_STATEFUL = ("UNIDIRECTIONAL_SEQUENCE_LSTM",)
+
+
+def _rest(graph: Graph, operator: Operator, index: int) -> Value | None:
+    """What another operator reads in a variable that nothing has written: its zero."""
+    if index == ABSENT or operator.name in _STATEFUL or not _at_rest(graph, index):
+        return None
+    tensor = graph.tensors[index]
+    return Value(np.full(tensor.shape, tensor.zero, tensor.dtype), True)
 
 
 def _one(value: Value | None, sample: int) -> Value | None:

@@ -11,9 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from reference.operators.description import Tensor
+from reference.operators.folds import Value
 from reference.operators.kernel import Call, NoOracle
 from reference.operators.profiles import PROFILES
-from reference.operators.samples import Uneven, Value, compute_all
+from reference.operators.samples import Uneven, compute_all
 from reference.operators.table import KERNELS, compute
 
 Array = NDArray[Any]
