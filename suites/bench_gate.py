@@ -14,7 +14,9 @@ import pytest
 from harness.benchmarks.benchmarks import CLOCK, Benches, Timed
 from harness.benchmarks.exhibit import Findings
 from harness.benchmarks.gate_speed import gate_speed
+from harness.pipeline.suite import Suite
 
+SUITE = Suite(judges="installation")
 pytestmark = pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")
 
 

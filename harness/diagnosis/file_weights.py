@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from harness.diagnosis.candidates import Candidate
 from harness.diagnosis.source_model import Arrays, Document, Source, Weight, described_weights
 from harness.flatbuffer.schema import builtin_name, dtype_name, shared, stored
-from harness.weights.audit import allowed_difference, lstm_constants
+from harness.weights.audit import lstm_constants
+from harness.weights.differences import allowed_difference
 from harness.weights.lstm_matching import matches
 from reference.lstm.weights import LstmWeights
 

@@ -180,7 +180,7 @@ def _scales(
     if not found.changes:
         out.unlink(missing_ok=True)
         return GateRepair(of, NOT_NEEDED, ("the scales of its LSTMs are as the kernels want them",))
-    told = tuple(f"{change}" for change in found.changes)
+    told = (*(f"{change}" for change in found.changes), *found.left)
     if not found.proven:
         return GateRepair(of, "not repaired", found.faults, found.rows)
     keras_name = "" if keras is None else str(keras)

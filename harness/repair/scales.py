@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fixtures.outcomes import Outcome
 from fixtures.recipes import AS_CONVERTED
 from fixtures.runtimes import Runtime
 from fixtures.subjects import users_models
@@ -40,6 +41,16 @@ class Told:
     after: File | None = None
     #: What speaks against the result.
     faults: tuple[str, ...] = ()
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """What other scales, or calibration, leave wrong of the whole file; empty for nothing."""
+        whole = {} if self.after is None else self.after.whole
+        return tuple(
+            f"left: {name} is still beyond the budget of the whole model: {measured.result}"
+            for name, measured in whole.items()
+            if measured.result.outcome is Outcome.DIVERGED
+        )
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -86,6 +97,7 @@ def repair(
             )
             after = examine(session, again, runtimes, numbers)
         lines += ["", *_figures(before, after)]
+        lines += Told(True, (), changes, before, after).left
         if faults := [*other_changes(content, fixed, changes), *worse(before, after)]:
             told = [f"not proven, and {out} is not written:", *(f"  {fault}" for fault in faults)]
             return Told(False, (*lines, "", *told), changes, before, after, tuple(faults))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -10,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.weights.audit import Ahead, Difference, of_dense, of_lstm
+from harness.weights import convolutions
+from harness.weights.audit import Ahead, of_dense, of_lstm
+from harness.weights.differences import Difference
 from harness.weights.layer_alignment import Aligned
 from harness.weights.lstm_matching import matches
 from harness.weights.operator_graph import OperatorGraph, constant_of
 from harness.weights.state_dict import StateDict
-from harness.weights.twin import constants
-from harness.weights.twin.graphs import LOOKING_UP, Graph, Operator, Value
+from harness.weights.twin.graphs import Graph
 
 Array = NDArray[Any]
 _GATES = ("i", "f", "c", "o")
@@ -54,83 +54,33 @@ def audit(content: bytes, state: StateDict) -> list[Difference]:
             message = f"LSTM {layer!r} of the state dict is no fused LSTM of the file: not compared"
             found.append(Difference("uncompared", layer, message))
     graph = Graph(content)
-    tables, told = _tables(graph, state)
-    found += [*told, *_convolutions(graph, state)]
+    rows = {name: kernel.T for name, (kernel, bias) in state.linear.items() if not np.any(bias)}
+    tables = dict(convolutions.tables(graph, rows))
+    found += [one for told in tables.values() for one in told]
+    found += _convolutions(graph, state)
     linear = {name: both for name, both in state.linear.items() if name not in tables}
     return [*found, *_linear(content, replace(state, linear=linear))]
 
 
-def _tables(graph: Graph, state: StateDict) -> tuple[set[str], list[Difference]]:
-    """The layers that are tables that GATHER looks rows up in, and what of the tables is not
-    theirs."""
-    taken: set[str] = set()
-    found: list[Difference] = []
-    for operator in graph.operators:
-        place = min(LOOKING_UP.get(operator.kind, {-1}))
-        value = operator.constants.get(place)
-        if value is None or not value.real:
-            continue
-        wanted = {
-            name: kernel.T
-            for name, (kernel, bias) in state.linear.items()
-            if kernel.T.shape == value.values.shape and not np.any(bias) and name not in taken
-        }
-        if name := _nearest(value.values, wanted):
-            taken.add(name)
-            found += _of(operator, place, value, wanted[name], name)
-    return taken, found
-
-
 def _convolutions(graph: Graph, state: StateDict) -> list[Difference]:
-    """CONV_2D operators of one row or one column, each with the nearest Conv1d of its shape."""
+    """What of the CONV_2D operators is not the Conv1d layers'."""
     if state.scales:
         told = "there are layers that scale, which converters fold into it: not compared"
         return [Difference("uncompared", name, f"{name!r}: {told}") for name in state.convolutions]
-    left = dict(state.convolutions)
-    found: list[Difference] = []
-    for operator in graph.operators:
-        value = operator.constants.get(1) if operator.kind == "CONV_2D" else None
-        if value is None or value.values.ndim != 4:
-            continue
-        # [filters, channels, size] of PyTorch, [filters, 1, size, channels] of TensorFlow Lite.
-        wanted = {
-            name: np.moveaxis(kernel, 1, 2).reshape(value.values.shape)
-            for name, (kernel, _) in left.items()
-            if 1 in value.values.shape[1:3]
-            and (len(kernel), *kernel.shape[:0:-1])
-            == (len(value.values), max(value.values.shape[1:3]), value.values.shape[3])
-        }
-        name = _nearest(value.values, wanted)
-        if not name:
-            continue
-        found += _of(operator, 1, value, wanted[name], name)
-        stored, bias = operator.constants.get(2), left.pop(name)[1]
-        if stored is not None:
-            found += _of(operator, 2, stored, bias, name)
-        elif np.any(bias):
-            message = (
-                f"the bias of CONV_2D operator {operator.position} (layer {name!r}) is missing"
-            )
-            found.append(Difference("bias", name, message, operator.position))
-    for name in left:
-        message = f"Conv1d {name!r} of the state dict is no CONV_2D of the file: not compared"
-        found.append(Difference("uncompared", name, message))
-    return found
-
-
-def _nearest(own: Array, wanted: Mapping[str, Array]) -> str:
-    """The name of the array that lies nearest; empty where there is none."""
-    return min(wanted, key=lambda name: float(np.abs(wanted[name] - own).mean()), default="")
-
-
-def _of(operator: Operator, place: int, value: Value, want: Array, name: str) -> list[Difference]:
-    where = f"{operator.name} operator {operator.position} (layer {name!r})"
-    return [
-        Difference(kind, name, f"{where}: {told}", operator.position, share)
-        for kind, told, share in constants.compared(
-            operator, place, value, Value(name, want, 0.0, "float32")
-        )
+    # [filters, channels, size] of PyTorch, [filters, size, channels] of TensorFlow Lite.
+    layers = [
+        convolutions.Wanted(name, "CONV_2D", np.moveaxis(kernel, 1, 2), bias)
+        for name, (kernel, bias) in state.convolutions.items()
     ]
+    found, compared = [], set()
+    for name, told_of in convolutions.convolutions(graph, layers):
+        compared.add(name)
+        found += told_of
+    for name in state.convolutions:
+        if name not in compared:
+            message = f"Conv1d {name!r} of the state dict is no CONV_2D of the file: not compared"
+            found.append(Difference("uncompared", name, message))
+    return found
 
 
 def _bias_parts(state: StateDict, layer: str) -> dict[str, dict[str, Array]]:

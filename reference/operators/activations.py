@@ -8,7 +8,7 @@ multiplied floats are due to the bit.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from reference.operators.description import Tensor
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, bounded, exact
 from reference.operators.lookup import (
     all_int8,
+    each_code,
     look_up_int8,
 )
 from reference.operators.profiles import OperatorProfile
@@ -51,29 +52,32 @@ def _flushing(value: Array) -> Answer:
 # RELU and its kin -----------------------------------------------------------------------------
 
 
-def _relu(low: float, high: float) -> Kernel:
-    def kernel(call: Call, profile: OperatorProfile) -> Answer:
-        x, source, target = call.value(0), call.tensor(0), call.outputs[0]
-        if x.dtype == np.float32:
-            if high == 6 and profile.relu6_of_nan == "zero":
-                x = np.where(np.isnan(x), np.float32(0), x)
-            return _flushing(_clamped(x, low, high))
-        if not call.integer:
-            raise NoOracle(f"{call.name} of {source.dtype}")
-        if high == 6 and profile.relu6 == "clamped":
-            return exact(np.clip(x, source.zero, _steps_of_six(source)).astype(x.dtype))
-        by = multiplier(source.step, target.step, profile.activation_quotient)
-        moved = multiply(x.astype(np.int64) - source.zero, by, profile.rounding) + target.zero
-        least, most = limits(target.dtype)
-        bounds = [
-            target.zero + int(rounded(np.float32(end) / np.float32(target.step)))
-            for end in (low, high)
-            if math.isfinite(end)
-        ]
-        moved = np.maximum(wrap_int32(moved), max(least, bounds[0]))
-        return exact(np.minimum(moved, min(most, *bounds[1:], most)).astype(target.dtype))
+def _relu(low: float, high: float, call: Call, profile: OperatorProfile) -> Answer:
+    """A clamp to an interval that begins and may end."""
+    x, source, target = call.value(0), call.tensor(0), call.outputs[0]
+    if x.dtype == np.float32:
+        if high == 6 and profile.relu6_of_nan == "zero":
+            x = np.where(np.isnan(x), np.float32(0), x)
+        return _flushing(_clamped(x, low, high))
+    if not call.integer:
+        raise NoOracle(f"{call.name} of {source.dtype}")
+    if high == 6 and profile.relu6 == "clamped":
+        return exact(np.clip(x, source.zero, _steps_of_six(source)).astype(x.dtype))
+    by = multiplier(source.step, target.step, profile.activation_quotient)
+    least, most = limits(target.dtype)
+    bounds = [
+        target.zero + int(rounded(np.float32(end) / np.float32(target.step)))
+        for end in (low, high)
+        if math.isfinite(end)
+    ]
+    floor, ceiling = max(least, bounds[0]), min(most, *bounds[1:], most)
 
-    return kernel
+    def clamped(codes: Array) -> Array:
+        moved = multiply(codes.astype(np.int64) - source.zero, by, profile.rounding)
+        found = np.maximum(wrap_int32(moved + target.zero), floor)
+        return np.asarray(np.minimum(found, ceiling), target.dtype)
+
+    return exact(each_code(clamped, x))
 
 
 def _clamped(x: Array, low: float, high: float) -> Array:
@@ -202,9 +206,9 @@ def _int16(x: Int64) -> Int64:
 
 
 KERNELS: dict[str, Kernel] = {
-    "RELU": _relu(0.0, math.inf),
-    "RELU6": _relu(0.0, 6.0),
-    "RELU_N1_TO_1": _relu(-1.0, 1.0),
+    "RELU": partial(_relu, 0.0, math.inf),
+    "RELU6": partial(_relu, 0.0, 6.0),
+    "RELU_N1_TO_1": partial(_relu, -1.0, 1.0),
     "LEAKY_RELU": leaky_relu,
     "PRELU": prelu,
     "HARD_SWISH": hard_swish,

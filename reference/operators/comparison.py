@@ -9,6 +9,7 @@ types are compared as they are.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,16 +26,15 @@ Array = NDArray[Any]
 _LEFT_SHIFT = 8
 
 
-def _compare(relation: Callable[[Array, Array], Array]) -> Kernel:
-    def kernel(call: Call, profile: OperatorProfile) -> Answer:
-        a, b = call.value(0), call.value(1)
-        if a.dtype in (np.int8, np.uint8) and call.integer:
-            a, b = (_common(call, k, profile) for k in (0, 1))
-        elif a.dtype == np.int16 and (profile.compare_int16 == "unknown" or _scales_differ(call)):
-            raise NoOracle(f"{call.name} of int16")
-        return exact(np.asarray(relation(a, b), np.bool_))
-
-    return kernel
+def _compare(
+    relation: Callable[[Array, Array], Array], call: Call, profile: OperatorProfile
+) -> Answer:
+    a, b = call.value(0), call.value(1)
+    if a.dtype in (np.int8, np.uint8) and call.integer:
+        a, b = (_common(call, k, profile) for k in (0, 1))
+    elif a.dtype == np.int16 and (profile.compare_int16 == "unknown" or _scales_differ(call)):
+        raise NoOracle(f"{call.name} of int16")
+    return exact(np.asarray(relation(a, b), np.bool_))
 
 
 def _common(call: Call, position: int, profile: OperatorProfile) -> Array:
@@ -51,11 +51,10 @@ def _scales_differ(call: Call) -> bool:
     return (a.scale, a.zero) != (b.scale, b.zero)
 
 
-def _logical(function: Callable[[Array, Array], Array]) -> Kernel:
-    def kernel(call: Call, profile: OperatorProfile) -> Answer:
-        return exact(np.asarray(function(call.value(0), call.value(1)), np.bool_))
-
-    return kernel
+def _logical(
+    function: Callable[[Array, Array], Array], call: Call, profile: OperatorProfile
+) -> Answer:
+    return exact(np.asarray(function(call.value(0), call.value(1)), np.bool_))
 
 
 def logical_not(call: Call, profile: OperatorProfile) -> Answer:
@@ -103,14 +102,14 @@ def _divisible(call: Call, a: Array, b: Array) -> None:
 
 
 KERNELS: dict[str, Kernel] = {
-    "LESS": _compare(np.less),
-    "LESS_EQUAL": _compare(np.less_equal),
-    "GREATER": _compare(np.greater),
-    "GREATER_EQUAL": _compare(np.greater_equal),
-    "EQUAL": _compare(np.equal),
-    "NOT_EQUAL": _compare(np.not_equal),
-    "LOGICAL_AND": _logical(np.logical_and),
-    "LOGICAL_OR": _logical(np.logical_or),
+    "LESS": partial(_compare, np.less),
+    "LESS_EQUAL": partial(_compare, np.less_equal),
+    "GREATER": partial(_compare, np.greater),
+    "GREATER_EQUAL": partial(_compare, np.greater_equal),
+    "EQUAL": partial(_compare, np.equal),
+    "NOT_EQUAL": partial(_compare, np.not_equal),
+    "LOGICAL_AND": partial(_logical, np.logical_and),
+    "LOGICAL_OR": partial(_logical, np.logical_or),
     "LOGICAL_NOT": logical_not,
     "FLOOR_DIV": floor_divide,
     "FLOOR_MOD": floor_modulo,

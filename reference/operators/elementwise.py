@@ -102,7 +102,7 @@ def multiply(call: Call, profile: OperatorProfile) -> Answer:
     by_delegate = delegated(call, profile)
     single = np.float32(a.step) * np.float32(b.step) / np.float32(y.step)
     if by_delegate:
-        scaled = rescale(product, np.asarray(single), "float32")
+        scaled = rescale(product, np.asarray(single), profile.delegated_product)
     else:
         real = float(single) if profile.product_scale == "float32" else a.step * b.step / y.step
         scaled = rescale(product, np.asarray(real), "double")

@@ -102,6 +102,13 @@ def look_up_int8(table: Array, x: Array) -> Array:
     return np.take(table, np.ascontiguousarray(x).view(np.uint8))
 
 
+def each_code(function: Function, x: Array) -> Array:
+    """function(x), value by value; of many int8 values by one look-up in its table."""
+    if x.dtype != np.int8 or x.size <= 256:
+        return function(x)
+    return look_up_int8(function(all_int8().astype(np.int8)), x)
+
+
 def look_up_int16(table: NDArray[np.int64], x: Array) -> NDArray[np.int64]:
     """An interpolated table's values at int16 values held in any integer type."""
     wide = np.asarray(x, np.int64)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 #: How a 32-bit accumulator is rescaled (reference/operators/rescaling.py).
-Rescaling = Literal["double", "double_up", "single", "float32"]
+Rescaling = Literal["double", "double_up", "single", "float32", "neon"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class OperatorProfile:
     int16_rescaling: of such a 64-bit accumulator: by a mantissa of 15 bits, or in float64, ties
         away from zero (kernels/internal/reference/integer_ops/fully_connected.h of 2026).
     product_scale: the precision of the multiplier of MUL.
+    delegated_product: how the delegate rescales MUL of int8: in float32, or with NEON's integers.
     int16_powers: whether ADD and SUB of int16 only shift where all scales are powers of two and
         the option pot_scale_int16 holds.
     hybrid: how float32 rows meet int8 weights in FULLY_CONNECTED: quantised as the options say, in
@@ -62,6 +63,7 @@ class OperatorProfile:
     int16_without_bias: Literal["int32", "int64"] = "int32"
     int16_rescaling: Literal["mantissa15", "float64"] = "mantissa15"
     product_scale: Literal["float32", "float64"] = "float32"
+    delegated_product: Literal["float32", "neon"] = "float32"
     int16_powers: Literal["shifted", "general"] = "shifted"
     hybrid: Literal["as_written", "asymmetric", "refused"] = "as_written"
     turned_batches: Literal["first", "all"] = "first"
@@ -97,8 +99,9 @@ class OperatorProfile:
     sigmoid_int8: Literal["table", "xnnpack_2023", "xnnpack_2026", "gemmlowp"] = "table"
     #: LOGISTIC and TANH of int16 at scales of a power of two: gemmlowp's, or the table of sigmoid.
     sigmoid_int16: Literal["gemmlowp", "table"] = "gemmlowp"
-    #: SOFTMAX of int8: a float32 table of exp, or gemmlowp's 32-bit fixed point.
-    softmax_int8: Literal["table", "gemmlowp"] = "table"
+    #: SOFTMAX of int8: a float32 table of exp; one of 16 bits (builds for ARM64); or gemmlowp's
+    #: 32-bit fixed point.
+    softmax_int8: Literal["table", "table16", "gemmlowp"] = "table"
     #: The precision that the two tables of SOFTMAX of int16 are filled in.
     softmax_int16: Literal["float32", "float64"] = "float64"
     #: LOGISTIC of float32: exp(x) under -9, or 1 / (1 + exp(-x)) throughout.
@@ -171,6 +174,15 @@ LITERT = replace(
     log_float="absolute",
     tanh_of_nan="kept",
 )
+#: Measured on an emulated Cortex-A72: of the operators described here these three differ from
+#: x86-64, SOFTMAX of int8 alone among those of activations and movement.
+LITERT_ARM64 = replace(
+    LITERT,
+    name="LiteRT 2.3.0 on ARM64",
+    delegated_product="neon",
+    matrix_rescaling="single",
+    softmax_int8="table16",
+)
 TFLM = OperatorProfile(
     "TensorFlow Lite Micro",
     "TensorFlow Lite Micro",
@@ -201,6 +213,10 @@ TFLM = OperatorProfile(
     sum_rescaling="multiplier",
     sum_int16="rescaled",
 )
+
+#: Not checked on a device: taken to be TensorFlow Lite Micro's, since arm_nn_requantize rounds twice
+#: as the reference does. Its LSTM alone was measured (reference/lstm/device_profiles.py).
+CMSIS_NN = replace(TFLM, name="CMSIS-NN", lstm="CMSIS-NN")
 
 #: By the names of the harness's runtimes.
 PROFILES = {

@@ -23,6 +23,7 @@ from reference.arithmetic.fixed_point import (
 )
 from reference.operators.description import Tensor, scales_along
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
+from reference.operators.lookup import each_code
 from reference.operators.profiles import OperatorProfile
 from reference.operators.rescale import (
     multiply,
@@ -78,23 +79,27 @@ def _from_float(real: NDArray[np.float32], target: Tensor, profile: OperatorProf
 
 def requantised(x: Array, source: Tensor, target: Tensor, profile: OperatorProfile) -> Array:
     """Integers of one scale in the steps of another; both per tensor."""
-    moved = x.astype(np.int64) - source.zero
+
+    def moved(codes: Array) -> Int64:
+        return np.asarray(codes.astype(np.int64) - source.zero)
+
+    def finished(rescaled: Int64) -> Array:
+        return saturated(wrap_int32(rescaled + target.zero), target.dtype)
+
     both_int8 = source.dtype == target.dtype and source.dtype in ("int8", "uint8")
     ratio = quotient(source.step, target.step, "float64")
     if both_int8 and profile.requantize_int8 == "xnnpack":
         single = quotient(source.step, target.step, "float32")
         if _XNNPACK_RATIOS[0] <= single <= _XNNPACK_RATIOS[1]:
-            rescaled = multiply_xnnpack(moved, xnnpack_factor(single))
-            return saturated(rescaled + target.zero, target.dtype)
+            factor = xnnpack_factor(single)
+            return each_code(lambda codes: finished(multiply_xnnpack(moved(codes), factor)), x)
     by = quantised_multiplier(ratio)
     if both_int8 and profile.requantize_int8 in ("xnnpack", "blocks"):
-        flat = moved.ravel()
+        flat = moved(x).ravel()
         whole = flat.size - flat.size % _INT8_BLOCK
         parts = [_ties_up(flat[:whole], by), multiply_double_rounding(flat[whole:], by)]
-        rescaled = np.concatenate(parts).reshape(moved.shape)
-    else:
-        rescaled = multiply(moved, by, profile.rounding)
-    return saturated(wrap_int32(rescaled + target.zero), target.dtype)
+        return finished(np.concatenate(parts).reshape(x.shape))
+    return each_code(lambda codes: finished(multiply(moved(codes), by, profile.rounding)), x)
 
 
 def _ties_up(x: Int64, by: Multiplier) -> Int64:

@@ -51,12 +51,15 @@ def rescale(accumulator: Int64, reals: Array, how: Rescaling) -> Int64:
 
     how: "double": rounded twice, ties of the second away from zero. "double_up": its ties up.
     "single": rounded once, ties up. "float32": one product in float32, ties to even.
+    "neon": one product in integers, cut at 31 bits, then rounded with ties up.
     accumulator: int64 that holds int32. reals: float64, broadcast against it; for "float32" they
     hold float32 values.
     """
     if how == "float32":
         scaled = accumulator.astype(np.float32) * np.asarray(reals, np.float32)
         return np.rint(np.clip(scaled, -_SAFE, _SAFE)).astype(np.int64)
+    if how == "neon":
+        return _rescale_neon(accumulator, np.asarray(reals, np.float32))
     by = multipliers(reals)
     if how == "double":
         return multiply_double_rounding(accumulator, by)
@@ -65,6 +68,18 @@ def rescale(accumulator: Int64, reals: Array, how: Rescaling) -> Int64:
     left, right = np.maximum(by.shift, 0), np.maximum(-np.asarray(by.shift), 0)
     high = rounding_doubling_high_mul(wrap_int32(accumulator << left), by.mantissa)
     return np.asarray((high + ((np.int64(1) << right) >> 1)) >> right)
+
+
+def _rescale_neon(accumulator: Int64, scale: Array) -> Int64:
+    """XNNPACK's "rndnu" (src/microparams-init.c, 2026): 24 bits of the scale, the high half of a
+    doubled product, cut, and a right shift that rounds ties up."""
+    fraction, exponent = np.frexp(scale)
+    mantissa = np.ldexp(fraction.astype(np.float64), 31).astype(np.int64)
+    shift = -exponent.astype(np.int64)
+    right = np.maximum(shift, 1)
+    left = np.clip(accumulator << (right - shift), -(2**31), 2**31 - 1)
+    high = (left * mantissa) >> 31
+    return np.asarray((high + (np.int64(1) << (right - 1))) >> right)
 
 
 #: Far beyond every quantised value, and exact in float32.

@@ -1,9 +1,9 @@
 """Compute SOFTMAX and LOG_SOFTMAX as each runtime does.
 
 Sources (2.15.1): kernels/activations.cc; the float table of exp, optimized_ops.h Softmax and
-LogSoftmax; gemmlowp's fixed point, reference/softmax.h and log_softmax.h, which TensorFlow Lite
-Micro runs; int16 by two interpolated tables, reference/softmax.h SoftmaxInt16. All go along the
-last axis.
+LogSoftmax; SoftmaxInt8LUT in 16 bits there, which builds for ARM64 have; gemmlowp's fixed point,
+reference/softmax.h and log_softmax.h, which TensorFlow Lite Micro runs; int16 by two interpolated
+tables, reference/softmax.h SoftmaxInt16. All go along the last axis.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ _SUM_BITS = 12
 def softmax(call: Call, profile: OperatorProfile) -> Answer:
     """SOFTMAX along the last axis: float32, int8 (to int8 or int16) and int16."""
     x, source, target = call.value(0), call.tensor(0), call.outputs[0]
-    beta = float(np.float32(call.options.get("beta", 1.0)))
+    if "beta" not in call.options:
+        raise NoOracle("SOFTMAX without beta")
+    beta = float(np.float32(call.options["beta"]))
     if x.dtype == np.float32:
         return bounded(float_functions.softmax(x, beta))
     if not call.integer:
@@ -53,6 +55,8 @@ def softmax(call: Call, profile: OperatorProfile) -> Answer:
         raise NoOracle(f"SOFTMAX of {source.dtype}")
     if profile.softmax_int8 == "gemmlowp":
         return exact(_gemmlowp(x, source.step, beta, target.dtype))
+    if profile.softmax_int8 == "table16" and target.dtype == "int8":
+        return exact(_by_table16(x, source.step, beta, target.step, target.zero))
     return exact(_by_table(x, source.step, beta, target.step, target.zero, target.dtype))
 
 
@@ -72,6 +76,26 @@ def _table_of_powers(scale: float, beta: float) -> NDArray[np.float32]:
     """exp(-scale beta k) in float32 for k of 0 to 255."""
     factor = np.float32(-scale) * np.float32(beta)
     return c_library("expf")(factor * np.arange(256).astype(np.float32)).astype(np.float32)
+
+
+def _by_table16(x: Array, scale: float, beta: float, output_scale: float, zero: int) -> Array:
+    """SoftmaxInt8LUT: powers in 16 bits, and a multiplier for each row."""
+    powers = np.take(_table16_of_powers(scale, beta), _below_maximum(x))
+    total = powers.sum(axis=-1, keepdims=True).astype(np.float32)
+    inverse = np.float32(1) / (total * np.float32(output_scale))
+    fraction, shift = np.frexp(inverse.astype(np.float64))
+    mantissa = np.floor(fraction * 2.0**31 + 0.5).astype(np.int64)  # exact: 24 bits
+    by = Multiplier(mantissa, shift.astype(np.int64))
+    return saturated(multiply_double_rounding(powers, by) + zero, "int8")
+
+
+@lru_cache(maxsize=64)
+def _table16_of_powers(scale: float, beta: float) -> Int64:
+    """exp(-scale beta k) in steps of 1 / 65535 for k of 0 to 255."""
+    factor = np.float32(scale) * np.float32(beta)
+    powers = c_library("expf")(factor * -np.arange(256).astype(np.float32))
+    steps = (powers * np.float32(65535)).astype(np.float64) + 0.5
+    return np.minimum(steps.astype(np.int64), 65535)
 
 
 def _below_maximum(x: Array) -> Int64:

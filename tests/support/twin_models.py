@@ -169,3 +169,17 @@ def coarser_kernel(content: bytes, kind: str, factor: float) -> bytes:
             edits.set_scale(tensor, float(tensor.quantization.scale[0]) * factor)
             return pack(model)
     raise ValueError(kind)
+
+
+def called(content: bytes, kind: str, other: str) -> bytes:
+    """The first operator of a kind under another one's name."""
+    model = unpack(content)
+    for operator in model.subgraphs[0].operators:
+        if builtin_name(model, operator) == kind:
+            code = schema().OperatorCodeT()
+            code.builtinCode = getattr(schema().BuiltinOperator, other)
+            code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+            operator.opcodeIndex = len(model.operatorCodes)
+            model.operatorCodes.append(code)
+            return pack(model)
+    raise ValueError(kind)

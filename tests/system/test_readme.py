@@ -13,6 +13,7 @@ import pytest
 
 from fixtures.limitations import cases
 from harness.__main__ import COMMANDS as COMMANDS_BESIDE
+from harness.command.entry import COMMANDS as ITS_COMMANDS
 from harness.report import support_matrix
 from harness.support.project import ROOT
 
@@ -20,8 +21,8 @@ README = (ROOT / "README.md").read_text()
 #: Pages that a command writes have its numbers; their paths are of the day that they were made.
 PAGES = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
 TEXTS = {"README.md": README, **PAGES}
-#: A word for any option, and one of another program.
-OTHERS = ("--option", "--specs")
+#: A word for any option, one of another program, and the other spelling of one of pytest's.
+OTHERS = ("--option", "--specs", "--junitxml")
 BIN = Path(sys.executable).parent
 
 
@@ -103,6 +104,7 @@ def test_the_options_that_are_named_exist() -> None:
     commands = [
         *(("pytest",), ("tools.site",), ("examples.digits",), ("tools.mutate",)),
         *(("harness", name) for name, *_ in COMMANDS_BESIDE),
+        *(("lstm_conformance", name) for name, *_ in ITS_COMMANDS),
     ]
     known = " ".join(_options(*command) for command in commands)
     named = {

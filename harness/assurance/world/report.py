@@ -172,9 +172,10 @@ def _measure() -> str:
     return (
         "An answer is measured as its rms distance from Keras's, in spreads of the output over the "
         f"samples. A quantised one is right up to {truth.RIGHT:g} times the distance of the ideal "
-        f"rounding or {truth.NEGLIGIBLE:g} spreads, and wrong from {truth.WRONG:g} times and "
-        f"{truth.MATTERS:g} spreads on; a float one up to {truth.FLOAT_RIGHT:g} times the distance "
-        f"that the last bit of inputs and weights makes or {truth.FLOAT_NEGLIGIBLE:g} spreads, and "
+        f"rounding (but {truth.UNFIT / 2:g} spreads) or {truth.NEGLIGIBLE:g} spreads, and wrong "
+        f"from {truth.WRONG:g} times and {truth.MATTERS:g} spreads on; a float one up to "
+        f"{truth.FLOAT_RIGHT:g} times the distance that the last bit of inputs and weights "
+        f"makes or {truth.FLOAT_NEGLIGIBLE:g} spreads, and "
         f"from {truth.FLOAT_WRONG:g} times and {truth.FLOAT_MATTERS:g} spreads on. Between the "
         "two, and where the output is constant on the samples, nothing is said of the model. A "
         f"recipe is unfit for it where the ideal rounding alone is {truth.UNFIT:g} spreads away."

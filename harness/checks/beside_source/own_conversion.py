@@ -11,7 +11,7 @@ from harness.flatbuffer.structure import quantization_of
 from harness.pipeline.artifacts import CaseArtifacts
 from harness.pipeline.cases import Case
 from harness.structure.findings import Finding
-from harness.weights.audit import Difference
+from harness.weights.differences import Difference
 from harness.weights.lstm_matching import matches
 from harness.weights.twin import scales
 from harness.weights.twin.audit import audit

@@ -90,11 +90,18 @@ def _direct(case: Case, known: set[str]) -> list[str]:
     if case.get("worse"):
         return ["baseline"]
     if case["suite"] in _OF_KERNELS and case["phase"] == "compare":
-        return ["kernel"]
+        return ["not-fused" if "not-fused" in known and _of_loops(case) else "kernel"]
     blame = case.get("blame")
     if blame and blame.get("kind", "") not in kinds.WEAK and blame["leg"] != "recipe":
         return [kinds.of_blame(blame)]
     return []
+
+
+def _of_loops(case: Case) -> bool:
+    """Whether loops are the first operators that are wrong, on each runtime where one is."""
+    wrong = [one for one in case.get("arithmetic", ()) if one["mismatches"] and not one["known"]]
+    first = [(one.get("first_divergence") or {}).get("name") for one in wrong]
+    return bool(first) and set(first) == {"WHILE"}
 
 
 def _consequence(case: Case, direct: Sequence[str], every: Sequence[Told]) -> str:
@@ -137,7 +144,7 @@ def _cause(name: str, covered: Sequence[Case], cases: Sequence[Case], known: set
     own = [f for f in every if kinds.of_rule(f["rule"]) == name]
     own.sort(key=lambda finding: not finding.get("failing"))
     failing = [f for case in covered for f in _failing(case) if _kind_of(f, known) == name]
-    leading = _leading(name, covered)
+    leading = _leading(name, covered, known)
     says, cure, rest = _told(name, own or failing, leading, covered)
     covers: dict[str, list[str]] = {}
     for case in covered:
@@ -168,11 +175,11 @@ def _start(covered: Sequence[Case]) -> str:
     return next((str(told["start"]) for told in found if told.get("start")), "")
 
 
-def _leading(name: str, covered: Sequence[Case]) -> Case:
+def _leading(name: str, covered: Sequence[Case], known: set[str]) -> Case:
     """The case that says most of a cause: with a finding of it, else with a blame."""
 
     def order(case: Case) -> tuple[bool, bool, bool]:
-        told = any(kinds.of_rule(f["rule"]) == name for f in _failing(case))
+        told = any(_kind_of(f, known) == name for f in _failing(case))
         blame = case.get("blame") or {}
         return (not told, not blame.get("cure"), not blame)
 
@@ -236,6 +243,9 @@ def shortened(text: str, width: int = 200) -> str:
 
 def sentence(head: str, told: str) -> str:
     """Capital letter and full stop; a name keeps its own letters."""
+    known = head.partition(" is ")[2]
+    if known and known in told:
+        head = ""  # the message says so itself
     text = f"{head}: {told}" if head and told else head or told
     first = text.partition(" ")[0]
     if first.islower() and first.isalpha():

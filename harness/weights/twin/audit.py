@@ -13,13 +13,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from harness.weights.audit import Difference
+from harness.weights.differences import Difference
 from harness.weights.twin import constants, options
 from harness.weights.twin.graphs import Graph, Operator, converter_of
 from harness.weights.twin.pairing import Paired, paired
 
 #: Operators beyond which a graph is an unrolled loop, whose parts are alike: not audited.
 MOST_OPERATORS = 3000
+#: Operators without a partner beyond which, with a quarter of all, two graphs are not compared.
+MOST_APART = 3
+#: What a recurrent layer becomes, one way or another, and what is TensorFlow's own.
+_FORMS = {
+    *("WHILE", "IF", "CUSTOM", "RNN", "LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"),
+    *("UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM"),
+}
 #: Operators that run other graphs, and the options that say which.
 _CALLS = {
     "WHILE": ("condSubgraphIndex", "bodySubgraphIndex"),
@@ -62,7 +69,10 @@ def audit(
     found: list[Difference] = []
     apart: list[Difference] = []
     counts = [0, 0]
-    todo = [(0, paired(own, other))]
+    first = paired(own, other)
+    if problem := _another_form(first):
+        return Audit(problem=problem)
+    todo = [(0, first)]
     seen = {(0, 0)}
     while todo:
         number, pairs = todo.pop()
@@ -81,7 +91,7 @@ def audit(
                 todo.append((a, paired(Graph(content, a), Graph(twin, b), main=False)))
     version = converter_of(content)
     one = bool(version) and version == converter_of(twin)
-    functions = tuple(_functions(paired(own, other), layers))
+    functions = tuple(_functions(first, layers))
     return Audit(tuple(found), tuple(apart), counts[0], counts[1], one, functions=functions)
 
 
@@ -90,6 +100,22 @@ def _functions(pairs: Paired, layers: Sequence[str]) -> Iterator[tuple[str, str,
         given, right = (options.fused(one) for one in (own, twin))
         if given != right and (layer := layer_of(pairs.twin, twin, layers)):
             yield layer, given, right
+
+
+def _another_form(pairs: Paired) -> str:
+    """Why the two graphs are not one model converted in one way; empty where they are. What is
+    left of such a pair by chance says nothing of a fault."""
+    forms = {o.name for o in (*pairs.alone, *pairs.missing) if o.name in _FORMS}
+    if forms:
+        return f"its layers have another form than in the model's own conversion ({_list(forms)})"
+    apart = max(len(pairs.alone), len(pairs.missing))
+    if apart > max(MOST_APART, len(pairs.twin.operators) // 4):
+        return f"{apart} of its operators have no part in the model's own conversion"
+    return ""
+
+
+def _list(names: set[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def _called(pairs: Paired) -> Iterator[tuple[int, int]]:

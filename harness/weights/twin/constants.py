@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.weights.audit import allowed_difference
+from harness.weights.differences import allowed_difference
 from harness.weights.twin.graphs import LOOKING_UP, Operator, Value
 from harness.weights.twin.pairing import core
 

@@ -13,7 +13,7 @@ from harness.assurance.certificate.fault import judge
 from harness.assurance.certificate.readings import InjectionBench
 from harness.diagnosis import causes
 from harness.pipeline.settings import Settings
-from harness.weights.audit import Difference
+from harness.weights.differences import Difference
 from tests.unit.assurance.test_certificate import FAULTS
 
 ONE_STEP = "model: one weight of input 2 +1 step (int8)"

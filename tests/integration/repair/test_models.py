@@ -88,6 +88,8 @@ def test_a_model_that_does_not_fuse_is_repaired_and_fuses(
     assert told.after.fused == told.after.layers > 0
     assert all(measured.result.agreed for measured in told.after.outcomes.values())
     assert told.after.arena is not None
+    assert all(0 < (told.after.seconds[runtime.name] or 0) < 0.1 for runtime in ON)
+    assert told.before.seconds.keys() == told.after.seconds.keys()
     again = models.repair(session, out, tmp_path / "again.keras", ON)
     assert again.before is None
     assert (tmp_path / "again.keras").read_bytes() == out.read_bytes()

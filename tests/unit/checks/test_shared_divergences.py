@@ -42,9 +42,11 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def _asked(case: Case, artifacts: CaseArtifacts, *names: str) -> list[Any]:
     kept = parity._Located(None)  # type: ignore[arg-type]
+    others = SimpleNamespace(hold=lambda *_: "not asked here")
     session: Any = SimpleNamespace(
         artifacts=lambda _: artifacts,
-        keep=lambda _: kept,
+        keep=lambda make: kept if make is parity._Located else others,
+        settings=SimpleNamespace(bounds=lambda _: None),
         account=Account(),
         operators=None,
         store=Store(None),

@@ -14,7 +14,8 @@ from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.operators.quantizer import integer_lstm
 from harness.quantization.expected_scales import _affine, _cell, calibrated_findings, uncertainty
 from harness.structure.lstm_contract import Fused
-from harness.weights.audit import Difference, audit, lstm_constants
+from harness.weights.audit import audit, lstm_constants
+from harness.weights.differences import Difference
 from harness.weights.lstm_matching import matches
 from reference.budgets.monte_carlo import calibrate
 from reference.lstm.float64 import LstmOptions

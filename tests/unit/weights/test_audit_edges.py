@@ -23,7 +23,8 @@ from harness.quantization.expected_scales import (
 )
 from harness.structure.lstm_contract import Fused
 from harness.weights import lstm_matching
-from harness.weights.audit import Difference, allowed_difference, audit, lstm_constants
+from harness.weights.audit import audit, lstm_constants
+from harness.weights.differences import Difference, allowed_difference
 from harness.weights.lstm_matching import Match, _lstm_layers, matches
 from reference.lstm.float64 import LstmOptions
 from reference.lstm.weights import LstmWeights

@@ -10,12 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from harness.weights import audit as audits
-from harness.weights.audit import (
-    Difference,
-    audit,
-    dense_behind,
-    normalised,
-)
+from harness.weights.audit import audit, dense_behind, normalised
+from harness.weights.differences import Difference
 from harness.weights.layer_alignment import Aligned, align
 from tests.support.networks import document, node
 from tests.support.small_models import FEATURES, STEPS, converted, sampled, weights_of

@@ -11,15 +11,14 @@ import pytest
 from harness.flatbuffer.lstm_reader import FoundLstm
 from harness.weights.audit import (
     Ahead,
-    Difference,
     _Constant,
     _difference,
-    allowed_difference,
     lstm_constants,
     normalised,
     of_dense,
     of_lstm,
 )
+from harness.weights.differences import Difference, allowed_difference
 from harness.weights.layer_alignment import Aligned
 from harness.weights.lstm_matching import Match
 from harness.weights.operator_graph import Constant

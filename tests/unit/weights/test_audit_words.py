@@ -15,7 +15,6 @@ from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.operators.quantizer import integer_lstm
 from harness.weights.audit import (
     Ahead,
-    Difference,
     _activation,
     _Constant,
     _difference,
@@ -25,6 +24,7 @@ from harness.weights.audit import (
     of_dense,
     of_lstm,
 )
+from harness.weights.differences import Difference
 from harness.weights.layer_alignment import Aligned
 from harness.weights.lstm_matching import Match, matches
 from harness.weights.operator_graph import Constant

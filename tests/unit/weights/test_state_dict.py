@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.flatbuffer.graph_builder import GraphBuilder
 from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.operators.quantizer import integer_lstm
-from harness.weights.audit import Difference
+from harness.weights.differences import Difference
 from harness.weights.state_dict import load, read
 from harness.weights.state_dict_audit import audit
 from reference.lstm.float64 import LstmOptions

@@ -77,3 +77,14 @@ def test_last_bits() -> None:
     assert fixed.logistic(np.concatenate([x, -x[1:]]), 4).tolist() == LOGISTIC
     assert fixed.tanh(np.concatenate([x, -x[1:]]), 4).tolist() == TANH
     assert fixed.logarithm(int64([2**19, 2**20 + 1, 3 * 10**6, 2**31 - 1]), 12, 5).tolist() == LOG
+
+
+def test_sums_of_last_bits() -> None:
+    """A constant that is off by one moves some last bit of thousands."""
+    below = X[X < 0]
+    assert int(fixed.exp_negative(below, 5).sum()) == 136678715644
+    assert int(fixed.logistic(X, 4).sum()) == 4397295706734
+    assert int(np.abs(fixed.tanh(X, 4)).sum()) == 8415058655322
+    assert int(fixed.reciprocal(X[X >= 0]).sum()) == 3048806593282
+    x = (np.exp(np.linspace(0, 8.3, 4000)) * 2**19).astype(np.int64)
+    assert int(fixed.logarithm(x, 12, 5).sum()) == 1114007111856

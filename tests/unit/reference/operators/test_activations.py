@@ -244,6 +244,17 @@ def test_gelu_is_whole_or_approximate() -> None:
     codes = [-100]
     assert _int8("GELU", codes, 0.03, out, TFLITE_DEFAULT) == [-40]
     assert _int8("GELU", codes, 0.03, out, TFLITE_DEFAULT, approximate=True) == [-36]
+    fine = tensor(int8(0), 0.001, 0)
+    some = [-128, -60, -20, -1, 0, 1, 4]
+    assert _int8("GELU", some, 0.03, fine, TFLITE_DEFAULT, approximate=True) == [
+        0,
+        -65,
+        -128,
+        -15,
+        0,
+        15,
+        66,
+    ]
 
 
 def test_log_of_int8_is_the_least_where_there_is_none() -> None:

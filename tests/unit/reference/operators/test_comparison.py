@@ -9,7 +9,7 @@ import pytest
 
 from reference.operators.kernel import NoOracle
 from reference.operators.profiles import TFLM
-from tests.support.operator_calls import float32, int8, int16, int32, tensor, value
+from tests.support.operator_calls import float32, int8, int16, int32, int64, tensor, value
 
 BOOL = tensor(np.bool_(False))
 
@@ -74,6 +74,11 @@ def test_a_condition_chooses_values_or_rows() -> None:
     assert value("SELECT", rows, yes, no, output=out).tolist() == [[1, 2], [7, 8]]
     assert value("SELECT", rows, yes[0], no[0], output=out).tolist() == [1, 6]
     assert value("SELECT_V2", rows, yes, no, output=out).tolist() == [[1, 6], [3, 8]]
+    column = np.array([[True], [False]])
+    assert value("SELECT_V2", column, yes, no, output=out).tolist() == [[1, 2], [7, 8]]
+    deep = np.stack([yes, no])
+    found = value("SELECT", rows, deep, -deep, output=out)
+    assert np.array_equal(found, np.stack([yes, -no]))
     every = np.array([[True, False], [False, True]])
     assert value("SELECT", every, yes, no, output=out).tolist() == [[1, 6], [7, 4]]
 
@@ -85,6 +90,12 @@ def test_divisions_round_down_and_leave_the_divisors_sign() -> None:
     x, y = float32(a) / 2, float32(b)
     assert value("FLOOR_DIV", x, y).tolist() == [1, -2, -2, 1]
     assert value("FLOOR_MOD", x, y).tolist() == [1.5, 0.5, -0.5, -1.5]
+    a, b = float32([1, -0.25, 0.5, -0.5, 0.5]), float32([-2, 0.5, 2, -2, np.inf])
+    assert value("FLOOR_MOD", a, b).tolist() == [-1, 0.25, 0.5, -0.5, 0.5]
+    by_zero = float32([1, -1]), float32([0, 0])
+    assert value("FLOOR_DIV", *by_zero).tolist() == [np.inf, -np.inf]
+    assert np.isnan(value("FLOOR_MOD", *by_zero)).all()
+    assert value("FLOOR_DIV", int64([7]), int64([-2])).dtype == np.int64
     assert value("FLOOR_MOD", float32([4, -4]), float32([2, 2])).tolist() == [0, 0]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from reference.operators.lookup import (
     all_int8,
+    each_code,
     look_up_int8,
     look_up_int16,
     table_of_int8,
@@ -27,6 +28,24 @@ def test_an_int8_table_is_indexed_by_bits() -> None:
     assert table.dtype == np.int8
     with pytest.raises(ValueError, match="read-only"):
         table[0] = 0
+
+
+def test_many_int8_values_are_looked_up_and_others_computed() -> None:
+    seen = []
+
+    def function(x: Array) -> Array:
+        seen.append(x.size)
+        return x.astype(np.int32) * 3
+
+    many = np.tile(np.arange(-128, 128).astype(np.int8), (3, 2))
+    for x in (many, many[0, :256], many.astype(np.int16)):
+        found = each_code(function, x)
+        assert np.array_equal(found, x.astype(np.int32) * 3)
+        assert found.dtype == np.int32
+    assert seen == [256, 256, 1536]
+    each_code(function, many[0, :257])
+    each_code(function, many[0, :3])
+    assert seen[3:] == [256, 3]
 
 
 def test_ties_go_away_from_zero_to_even_or_with_the_zero_point() -> None:

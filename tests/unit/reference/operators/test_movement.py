@@ -59,6 +59,11 @@ def test_range_adds_steps_one_after_another() -> None:
         total = float32(total + step)
     assert found.tolist() == sums
     assert len(value("RANGE", float32(1), float32(1), step)) == 0
+    down = value("RANGE", float32([2]), float32([1]), float32([-0.4]))
+    assert down.tolist() == pytest.approx([2, 1.6, 1.2], rel=1e-6)
+    assert down.dtype == np.float32
+    assert value("RANGE", int64([0]), int64([5]), int64([2])).tolist() == [0, 2, 4]
+    assert value("RANGE", float32(0), float32(1), float32(0.5)).tolist() == [0, 0.5]
 
 
 def test_pack_and_unpack_undo_each_other_at_any_axis() -> None:
@@ -135,6 +140,10 @@ def test_strided_slice_knows_every_mask() -> None:
     found = cut([0, 0, 1], [0, 2, 2], [1, 1, 1], new_axis_mask=1)
     assert np.array_equal(found, X[np.newaxis, :2, 1:2])
     assert np.array_equal(cut([1, 0, 0], [1, 2, 3], [1, 1, 1], offset=True), X[1:2, :2, :3])
+    found = cut([0, 1, 0], [2, 2, 4], [1, 1, 2], offset=True)
+    assert np.array_equal(found, X[:, 1:, ::2])
+    found = cut([1, 0, 0], [0, 2, 3], [1, 1, 1], offset=True, end_mask=1)
+    assert np.array_equal(found, X[1:, :2, :3])
     both = cut([1, 2, 0], [1, 1, 3], [1, 1, 1], offset=True, shrink_axis_mask=2)
     assert np.array_equal(both, X[1:2, 2, :3])
     masked = cut([1, 1, 1], [2, 3, 4], [1, 1, 1], shrink_axis_mask=1, begin_mask=1)
@@ -191,6 +200,12 @@ def test_one_hot_has_an_axis_and_two_values() -> None:
     found = value("ONE_HOT", at, depth, on, off, axis=0, output=out)
     assert found.tolist() == [[-1, -1], [5, -1], [-1, -1]]
     assert found.dtype == np.float32
+    grid = int32([[0, 1, 2], [2, 1, 5]])
+    for axis in (-1, 0, 1, 2, -2):
+        found = value("ONE_HOT", grid, int32(4), on, off, axis=axis, output=out)
+        assert np.array_equal(
+            found, np.moveaxis(np.where(grid[..., None] == np.arange(4), 5, -1), -1, axis)
+        )
 
 
 def test_the_first_of_equals_is_the_argument() -> None:

@@ -94,6 +94,21 @@ def test_each_way_of_rescaling_has_its_ties(
     assert rescale(accumulator, by, "float32") == float32
 
 
+@pytest.mark.parametrize(
+    ("value", "real", "want"),
+    [(5, 0.5, 3), (-5, 0.5, -2), (5, 0.1, 1), (-7, 0.3, -2), (-523, 0.25, -131), (7, 3.0, 21)],
+)
+def test_neon_cuts_and_then_rounds_ties_up(value: int, real: float, want: int) -> None:
+    found = rescale(np.array([value], np.int64), np.asarray(real, np.float32), "neon")
+    assert found == want
+
+
+def test_neon_saturates_a_left_shift() -> None:
+    huge = np.array([2**31 - 1, -(2**31)], np.int64)
+    found = rescale(huge, np.asarray(16.0, np.float32), "neon")
+    assert found.tolist() == [2**29, -(2**29)]
+
+
 def test_a_left_shift_wraps_at_32_bits() -> None:
     assert rescale(np.array([2**30], np.int64), np.asarray(2.0), "double_up") == 0
     assert rescale(np.array([2**30], np.int64), np.asarray(2.0), "double") == 0

@@ -8,7 +8,13 @@ import pytest
 from harness.operators.operator_fuzz import FAMILIES, KINDS
 from harness.operators.single_operator import call_of, differing
 from reference.operators.kernel import Answer, NoOracle
-from reference.operators.profiles import PROFILES, OperatorProfile, with_factor
+from reference.operators.profiles import (
+    LITERT,
+    LITERT_ARM64,
+    PROFILES,
+    OperatorProfile,
+    with_factor,
+)
 from reference.operators.table import compute
 from tests.support.arithmetic_records import FILE
 from tests.support.operator_records import ON, Record, read
@@ -75,6 +81,21 @@ def test_a_factor_changes_an_answer(factor: str) -> None:
         if FACTORS[factor][0] in record.outputs
         for a, b in zip(_answers(record, base), _answers(record, changed), strict=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("factor", "name"), [("delegated_product", "MUL"), ("matrix_rescaling", "FULLY_CONNECTED")]
+)
+def test_arm64_parts_from_x86_in_a_named_factor(factor: str, name: str) -> None:
+    changed = with_factor(LITERT, factor, LITERT_ARM64)
+    parted = {
+        record.graph.operators[0].name
+        for record in read(FILE)
+        if "litert" in record.outputs
+        for a, b in zip(_answers(record, LITERT), _answers(record, changed), strict=True)
+        if not np.array_equal(a.values[0], b.values[0])
+    }
+    assert parted == {name}
 
 
 @pytest.mark.parametrize(

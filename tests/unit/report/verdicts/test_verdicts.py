@@ -155,6 +155,24 @@ def test_a_loop_is_the_cause_of_what_loops_do() -> None:
     assert len(cause.cases) == 2
 
 
+@pytest.mark.parametrize(("first", "kinds_of"), [("WHILE", ["not-fused"]), ("ADD", None)])
+def test_a_loop_that_computes_wrongly_is_the_layers_and_another_operator_is_not(
+    first: str, kinds_of: list[str] | None
+) -> None:
+    wrong = {
+        "runtime": "tflm",
+        "mismatches": 3,
+        "known": "",
+        "first_divergence": {"name": first},
+    }
+    (found,) = told(
+        structure("failed", findings=[LOOP, COLLECTS]),
+        case("test_arithmetic", None, "failed", arithmetic=[wrong]),
+        *parities(),
+    )
+    assert [cause.kind for cause in found.causes] == (kinds_of or ["not-fused", "kernel"])
+
+
 def test_what_loops_do_stands_by_itself_where_no_layer_is_named() -> None:
     (found,) = told(structure("failed", findings=[COLLECTS]), *parities())
     assert [cause.kind for cause in found.causes] == ["tflm-loop"]
@@ -225,6 +243,11 @@ def test_a_conversion_that_crashes_names_the_layer_that_is_not_fused() -> None:
     (cause,) = found.causes
     assert cause.kind == "not-fused"
     assert "the converter crashes (int8-while)" in cause.evidence
+    said = "layer 'first' (LSTM) is not fused because of use_bias=False"
+    (again,) = told(
+        case("test_structure", None, "failed", findings=[{**reason, "message": said}], **ended)
+    )
+    assert again.causes[0].says == f"Layer 'first'{said[13:]}."
 
 
 def test_a_recipe_that_is_too_coarse_is_unfit() -> None:

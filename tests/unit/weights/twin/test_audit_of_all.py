@@ -118,6 +118,25 @@ def test_a_scale_that_its_values_do_not_ask_for() -> None:
     assert "the scale of the kernel is" in told.message
 
 
+@pytest.mark.parametrize("kind", ["CUSTOM", "WHILE"])
+def test_layers_in_another_form_are_not_compared(kind: str) -> None:
+    """As the recipe with TensorFlow's own kernels has them: nothing pairs, and nothing is wrong."""
+    found = audit(twin_models.called(integer(1), "MEAN", kind), plain(), LAYERS)
+    assert (found.differences, found.apart) == ((), ())
+    assert kind in found.problem
+
+
+def test_a_graph_of_other_operators_is_not_compared() -> None:
+    content = integer(1)
+    for kind, other in (("MEAN", "SUM"), ("SOFTMAX", "ELU"), ("LOGISTIC", "EXP")):
+        content = twin_models.called(content, kind, other)
+    assert audit(content, plain(), LAYERS).apart
+    content = twin_models.called(content, "CONV_2D", "ABS")
+    found = audit(content, plain(), LAYERS)
+    assert found.problem == "4 of its operators have no part in the model's own conversion"
+    assert (found.differences, found.apart) == ((), ())
+
+
 def test_a_graph_of_thousands_of_operators_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.weights.twin.audit.MOST_OPERATORS", 5)
     assert audit(integer(1), plain(), LAYERS).problem == "more than 5 operators"
