@@ -214,9 +214,8 @@ TFLM = OperatorProfile(
     sum_int16="rescaled",
 )
 
-#: Read, not measured: arm_nn_requantize rounds twice as the reference does, and CMSIS-NN's kernels
-#: of int8 (arm_fully_connected_s8.c, arm_convolve_s8.c, arm_elementwise_add_s8.c, arm_avgpool_s8.c)
-#: give what TensorFlow Lite Micro's give.
+#: Not checked on a device: taken to be TensorFlow Lite Micro's, since arm_nn_requantize rounds twice
+#: as the reference does. Its LSTM alone was measured (reference/lstm/device_profiles.py).
 CMSIS_NN = replace(TFLM, name="CMSIS-NN", lstm="CMSIS-NN")
 
 #: By the names of the harness's runtimes.

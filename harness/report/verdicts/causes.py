@@ -100,7 +100,7 @@ def _direct(case: Case, known: set[str]) -> list[str]:
 def _of_loops(case: Case) -> bool:
     """Whether loops are the first operators that are wrong, on each runtime where one is."""
     wrong = [one for one in case.get("arithmetic", ()) if one["mismatches"] and not one["known"]]
-    first = [(one.get("first_divergence") or {}).get("operator") for one in wrong]
+    first = [(one.get("first_divergence") or {}).get("name") for one in wrong]
     return bool(first) and set(first) == {"WHILE"}
 
 

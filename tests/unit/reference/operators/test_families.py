@@ -1,4 +1,4 @@
-"""What an oracle answers has the shapes and types of its graph, for models of every family."""
+"""Oracles answer in the shapes and types of their graphs, for models of every family."""
 
 from __future__ import annotations
 

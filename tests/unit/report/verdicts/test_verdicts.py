@@ -163,7 +163,7 @@ def test_a_loop_that_computes_wrongly_is_the_layers_and_another_operator_is_not(
         "runtime": "tflm",
         "mismatches": 3,
         "known": "",
-        "first_divergence": {"operator": first},
+        "first_divergence": {"name": first},
     }
     (found,) = told(
         structure("failed", findings=[LOOP, COLLECTS]),
