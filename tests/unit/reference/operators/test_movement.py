@@ -41,6 +41,13 @@ def test_zeros_are_codes_of_nothing() -> None:
     assert found.dtype == np.int8
 
 
+def test_axes_count_from_the_end_too() -> None:
+    assert value("TRANSPOSE", X, int32([-1, 0, -2])).shape == (4, 2, 3)
+    assert value("EXPAND_DIMS", X, int32(-1)).shape == (2, 3, 4, 1)
+    assert value("EXPAND_DIMS", X, int32(-2)).shape == (2, 3, 1, 4)
+    assert value("EXPAND_DIMS", X, int32([3])).shape == (2, 3, 4, 1)
+
+
 def test_shape_has_the_type_of_the_output() -> None:
     found = value("SHAPE", X, output=tensor(np.zeros(3, np.int64)))
     assert found.tolist() == [2, 3, 4]
@@ -90,6 +97,8 @@ def test_concatenation_has_no_oracle_where_a_runtime_would_have_to_rescale() -> 
 def test_splits_are_even_or_of_given_sizes() -> None:
     halves = answer("SPLIT", int32(-1), X, output=(tensor(X),) * 2)
     assert np.array_equal(halves.values[1], X[..., 2:])
+    parts = answer("SPLIT_V", X, int32([0, 4]), int32(2), output=(tensor(X),) * 2)
+    assert [part.shape[2] for part in parts.values] == [0, 4]
     sizes = int32([1, -1, 2])
     parts = answer("SPLIT_V", X, sizes, int32([2]), output=(tensor(X),) * 3)
     assert [part.shape[2] for part in parts.values] == [1, 1, 2]
@@ -123,6 +132,9 @@ def test_an_image_is_resized_by_the_nearest_in_three_ways() -> None:
     assert row(2, align_corners=True) == [10, 30]
     assert row(1, align_corners=True) == [10]
     assert row(2) == [10, 20]
+    wide = int32([1, 2, 3, 4, 5, 6]).reshape(1, 1, 6, 1)
+    found = value("RESIZE_NEAREST_NEIGHBOR", wide, int32([1, 2]), align_corners=True)
+    assert found.ravel().tolist() == [1, 6]
 
 
 def test_strided_slice_knows_every_mask() -> None:
