@@ -214,7 +214,7 @@ TFLM = OperatorProfile(
     sum_int16="rescaled",
 )
 
-#: Not checked on a device: taken to be TensorFlow Lite Micro's, since arm_nn_requantize rounds twice
+#: Not checked on a device: taken to be TensorFlow Lite Micro's, arm_nn_requantize rounding twice
 #: as the reference does. Its LSTM alone was measured (reference/lstm/device_profiles.py).
 CMSIS_NN = replace(TFLM, name="CMSIS-NN", lstm="CMSIS-NN")
 
