@@ -35,7 +35,8 @@ def shown(
     if not found:
         return None
     _, k = max(found)
-    want, got = (np.asarray(side[k], np.float64) for side in (expected, actual))
+    with np.errstate(invalid="ignore"):  # a NaN of whatever kind is shown as none
+        want, got = (np.asarray(side[k], np.float64) for side in (expected, actual))
     largest = float(budgets[k].largest)
     entry: dict[str, Any] = {
         "output": k,
