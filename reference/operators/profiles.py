@@ -214,8 +214,8 @@ TFLM = OperatorProfile(
     sum_int16="rescaled",
 )
 
-#: Not checked on a device: taken to be TensorFlow Lite Micro's, since arm_nn_requantize rounds twice
-#: as the reference does. Its LSTM alone was measured (reference/lstm/device_profiles.py).
+#: Not checked on a device: taken to be TensorFlow Lite Micro's, since arm_nn_requantize rounds
+#: twice as the reference does. Its LSTM alone was measured (reference/lstm/device_profiles.py).
 CMSIS_NN = replace(TFLM, name="CMSIS-NN", lstm="CMSIS-NN")
 
 #: By the names of the harness's runtimes.
