@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reference.operators.activations import _hard_swish_table, _leaky_xnnpack
 from reference.operators.kernel import NoOracle
 from reference.operators.profiles import (
     LITERT,
@@ -16,7 +17,17 @@ from reference.operators.profiles import (
     TFLM,
     OperatorProfile,
 )
-from tests.support.operator_calls import Array, answer, changed, float32, int8, int16, tensor, value
+from tests.support.operator_calls import (
+    Array,
+    answer,
+    changed,
+    float32,
+    int8,
+    int16,
+    int64,
+    tensor,
+    value,
+)
 
 LOGISTIC8 = tensor(int8(0), 1 / 256, -128)
 TANH8 = tensor(int8(0), 1 / 128)
@@ -186,6 +197,48 @@ def test_hard_swish_of_int8_stays_near_its_function() -> None:
     assert np.abs(found - want).max() < 1.01
     with pytest.raises(NoOracle, match="finer than the kernel takes"):
         value("HARD_SWISH", codes, tensors=(source,), output=tensor(int8(0), 0.0003))
+
+
+@pytest.mark.parametrize(
+    ("scales", "total"),
+    [
+        ((0.05, 3, 0.03, -60), -995210),
+        ((0.2, -100, 0.1, -120), 285880),
+        ((0.004, 0, 0.001, 0), -1181224),
+        ((0.013, 77, 0.012, 5), -454901),
+    ],
+)
+def test_last_bits_of_hard_swish(scales: tuple[float, int, float, int], total: int) -> None:
+    """Of tables that the runtimes agreed with when they were recorded."""
+    a, b, c, d = scales
+    table = _hard_swish_table(float(np.float32(a)), b, float(np.float32(c)), d)
+    assert int((table.astype(int) * np.arange(1, 257)).sum()) == total
+
+
+@pytest.mark.parametrize(
+    ("ratio", "alpha", "taken"),
+    [
+        (1 / 256, 1.0, True),
+        (1 / 257, 1.1, False),
+        (128.0, 0.5, True),
+        (128.5, 0.5, False),
+        (64.0, 2.0, True),
+        (64.0, 2.01, False),
+        (64.0, -1.99, True),
+        (64.0, -2.0, False),
+        (1.0, 1 / 256, True),
+        (1.0, -1 / 256, True),
+        (1.0, 1 / 257, False),
+        (1.0, 0.0, False),
+    ],
+)
+def test_xnnpack_takes_slopes_that_its_factors_hold(
+    ratio: float, alpha: float, taken: bool
+) -> None:
+    found = _leaky_xnnpack(int64([-256, 0, 1]), ratio, 1.0, alpha)
+    assert (found is not None) == taken
+    if found is not None and ratio == 1:
+        assert found.tolist() == [round(-256 * alpha), 0, 1]
 
 
 def test_int16_is_gemmlowps_at_the_lstms_scale_and_a_table_elsewhere() -> None:
