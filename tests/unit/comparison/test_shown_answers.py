@@ -55,3 +55,12 @@ def test_what_is_no_number_is_none_and_what_has_another_shape_is_not_shown() -> 
     assert found["actual"].count(None) == 1
     assert shown([want], [np.zeros((3, 1, 4))], [Allowed(1.0)]) is None
     assert shown([], [], []) is None
+
+
+def test_a_signalling_nan_is_shown_without_a_warning() -> None:
+    """What a runtime leaves in memory may be one; converting it raises the invalid flag."""
+    want = np.zeros((3, 1, 2), np.float32)
+    got = np.full((3, 1, 2), 0x7F800001, np.uint32).view(np.float32)
+    found = shown([want], [got], [Allowed(0.1)])
+    assert found is not None
+    assert found["actual"] == [None] * 6
