@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from reference.operators import (
-    activations,
-    batch_matmul,
-    comparison,
-    convolution,
-    elementwise,
-    fully_connected,
-    functions,
-    gather,
-    movement,
-    pooling,
-    reduction,
-    requantise,
-    sequence_lstm,
-    slicing,
-    softmax,
-)
+from reference.operators import sequence_lstm
+from reference.operators.elements import activations, elementwise, functions, requantise, softmax
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle
+from reference.operators.moves import comparison, gather, movement, slicing
 from reference.operators.profiles import OperatorProfile
+from reference.operators.sums import batch_matmul, convolution, fully_connected, pooling, reduction
 
 #: Each module of this package that computes operators has a table KERNELS of its own.
 _TABLES: tuple[dict[str, Kernel], ...] = (

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from harness.assurance.certificate.repair_documents import (
+from harness.assurance.certificate.faults.repair_documents import (
     document,
     functional,
     lstm,
     weights_of_lstm,
 )
-from harness.assurance.certificate.repair_faults import unrolled
+from harness.assurance.certificate.faults.repair_faults import unrolled
 from harness.conversion.rewriting import keras_file
 from harness.repair.rules.document import Document
 from harness.session.session import Session

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from harness.assurance.certificate.editing import Editable, edited, set_quantisation
-from harness.assurance.certificate.model_faults import drop_bias, swap
+from harness.assurance.certificate.faults.model_faults import drop_bias, swap
 from harness.assurance.world.plan import Plan
 from harness.assurance.world.samples import Arrays
 from harness.flatbuffer.lstm_reader import OUTPUT_STATE

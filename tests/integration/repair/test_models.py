@@ -15,8 +15,8 @@ import pytest
 
 from fixtures.golden.keras3_files import KERAS3
 from fixtures.runtimes import RUNTIMES
-from harness.assurance.certificate import repair_faults
-from harness.assurance.certificate.repair_documents import (
+from harness.assurance.certificate.faults import repair_faults
+from harness.assurance.certificate.faults.repair_documents import (
     document,
     functional,
     layer,
@@ -24,7 +24,7 @@ from harness.assurance.certificate.repair_documents import (
     stimulus,
     weights_of_lstm,
 )
-from harness.assurance.certificate.repair_faults import TWINS, Twin
+from harness.assurance.certificate.faults.repair_faults import TWINS, Twin
 from harness.conversion.rewriting import keras_file
 from harness.repair import command, models
 from harness.repair.rules.document import Document

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from harness.assurance.certificate.editing import edited, set_quantisation
-from harness.assurance.certificate.model_faults import activation as fused
+from harness.assurance.certificate.faults.model_faults import activation as fused
 from harness.conversion.inspection import inspect
 from harness.conversion.recurrent_layers import Recurrent
 from harness.flatbuffer.lstm_builder import OperatorLstm, build

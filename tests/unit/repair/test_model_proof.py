@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fixtures.outcomes import Outcome, Phase, StepResult
-from harness.assurance.certificate import repair_faults
+from harness.assurance.certificate.faults import repair_faults
 from harness.pipeline.cases import Measured
 from harness.repair.model_proof import Judged, not_as_rewritten, shortcomings
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.assurance.certificate import repair_faults
-from harness.assurance.certificate.repair_documents import (
+from harness.assurance.certificate.faults import repair_faults
+from harness.assurance.certificate.faults.repair_documents import (
     UNITS,
     cell,
     document,
@@ -20,7 +20,7 @@ from harness.assurance.certificate.repair_documents import (
     stimulus,
     weights_of_lstm,
 )
-from harness.assurance.certificate.repair_faults import TWINS, Twin, readings
+from harness.assurance.certificate.faults.repair_faults import TWINS, Twin, readings
 from harness.repair.model_proof import (
     difference,
     masked_steps,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference.operators.activations import _hard_swish_table, _leaky_xnnpack
+from reference.operators.elements.activations import _hard_swish_table, _leaky_xnnpack
 from reference.operators.kernel import NoOracle
 from reference.operators.profiles import (
     LITERT,

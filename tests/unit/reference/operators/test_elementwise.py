@@ -13,8 +13,8 @@ import pytest
 
 from reference.operators.description import Tensor
 from reference.operators.kernel import Answer, Call, NoOracle
-from reference.operators.products import UNDERFLOW, UNIT_ROUNDOFF, gamma
 from reference.operators.profiles import PROFILES
+from reference.operators.sums.products import UNDERFLOW, UNIT_ROUNDOFF, gamma
 from reference.operators.table import compute
 
 

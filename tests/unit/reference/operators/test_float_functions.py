@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference.operators import float_functions as functions
+from reference.operators.elements import float_functions as functions
 from tests.support.operator_calls import float32
 
 U = 2.0**-24

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference.operators.lookup import (
+from reference.operators.elements.lookup import (
     all_int8,
     each_code,
     look_up_int8,

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from reference.operators.description import Tensor
-from reference.operators.fully_connected import quantised_rows
 from reference.operators.kernel import Answer, Call, NoOracle
-from reference.operators.products import UNDERFLOW, UNIT_ROUNDOFF, gamma
 from reference.operators.profiles import PROFILES
+from reference.operators.sums.fully_connected import quantised_rows
+from reference.operators.sums.products import UNDERFLOW, UNIT_ROUNDOFF, gamma
 from reference.operators.table import compute
 
 

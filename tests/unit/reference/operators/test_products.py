@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from reference.arithmetic.fixed_point import quantised_multiplier
-from reference.operators import products, windows
 from reference.operators.description import Tensor
 from reference.operators.kernel import NoOracle
 from reference.operators.rescaling import (
@@ -18,6 +17,7 @@ from reference.operators.rescaling import (
     rescale,
     rescale_wide,
 )
+from reference.operators.sums import products, windows
 
 RANDOM = np.random.default_rng(3)
 

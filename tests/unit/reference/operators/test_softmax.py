@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reference.operators.float_functions import log_softmax, softmax
+from reference.operators.elements.float_functions import log_softmax, softmax
 from reference.operators.kernel import NoOracle
 from reference.operators.profiles import (
     LITERT,

@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 from fixtures.subjects import Subject
 from harness.assurance.certificate.editing import edited
 from harness.assurance.certificate.fault import Fault, Place
+from harness.assurance.certificate.faults.model_faults import drop_bias, swap
+from harness.assurance.certificate.faults.recipe_faults import by_recipe, calibrated_by, halved
+from harness.assurance.certificate.faults.runtime_faults import Wrapped, as_bfloat16
+from harness.assurance.certificate.faults.scale_faults import (
+    hidden_unlike_output,
+    rescale,
+    small_cell,
+)
 from harness.assurance.certificate.injection import Injection
-from harness.assurance.certificate.model_faults import drop_bias, swap
 from harness.assurance.certificate.readings import InjectionBench, Reading
-from harness.assurance.certificate.recipe_faults import by_recipe, calibrated_by, halved
-from harness.assurance.certificate.runtime_faults import Wrapped, as_bfloat16
-from harness.assurance.certificate.scale_faults import hidden_unlike_output, rescale, small_cell
 from harness.assurance.certificate.subjects import (
     CLASSIFIER,
     FEW_SENSORS,

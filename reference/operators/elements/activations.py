@@ -20,16 +20,14 @@ from reference.arithmetic.fixed_point import (
     rounding_right_shift,
     wrap_int32,
 )
-from reference.operators import float_functions
 from reference.operators.description import Tensor
-from reference.operators.kernel import Answer, Call, Kernel, NoOracle, bounded, exact
-from reference.operators.lookup import (
+from reference.operators.elements import float_functions
+from reference.operators.elements.lookup import (
     all_int8,
     each_code,
     look_up_int8,
 )
-from reference.operators.profiles import OperatorProfile
-from reference.operators.rescale import (
+from reference.operators.elements.rescale import (
     multiplier,
     multiply,
     multiply_xnnpack,
@@ -38,6 +36,8 @@ from reference.operators.rescale import (
     saturated,
     xnnpack_factor,
 )
+from reference.operators.kernel import Answer, Call, Kernel, NoOracle, bounded, exact
+from reference.operators.profiles import OperatorProfile
 
 Array = NDArray[Any]
 Int64 = NDArray[np.int64]

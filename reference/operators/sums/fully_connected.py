@@ -17,15 +17,15 @@ from reference.arithmetic.fixed_point import wrap_int32
 from reference.operators.delegation import delegated
 from reference.operators.description import Tensor
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
-from reference.operators.products import (
+from reference.operators.profiles import OperatorProfile
+from reference.operators.rescaling import activation_range, float_range, rescale, rescale_wide
+from reference.operators.sums.products import (
     UNDERFLOW,
     UNIT_ROUNDOFF,
     float_product,
     gamma,
     integer_product,
 )
-from reference.operators.profiles import OperatorProfile
-from reference.operators.rescaling import activation_range, float_range, rescale, rescale_wide
 
 Array = NDArray[Any]
 

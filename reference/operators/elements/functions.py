@@ -31,9 +31,8 @@ from reference.arithmetic.fixed_point import (
     rounding_right_shift,
 )
 from reference.lstm.float32_micro import c_library
-from reference.operators import float_functions
-from reference.operators.kernel import Answer, Call, Kernel, NoOracle, bounded, exact
-from reference.operators.lookup import (
+from reference.operators.elements import float_functions
+from reference.operators.elements.lookup import (
     all_int8,
     look_up_int8,
     look_up_int16,
@@ -41,8 +40,9 @@ from reference.operators.lookup import (
     table_of_int16,
     table_of_xnnpack,
 )
+from reference.operators.elements.rescale import rounded, saturated
+from reference.operators.kernel import Answer, Call, Kernel, NoOracle, bounded, exact
 from reference.operators.profiles import OperatorProfile
-from reference.operators.rescale import rounded, saturated
 
 Array = NDArray[Any]
 Int64 = NDArray[np.int64]

@@ -22,16 +22,16 @@ from reference.arithmetic.fixed_point import (
     wrap_int32,
 )
 from reference.operators.description import Tensor, scales_along
-from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
-from reference.operators.lookup import each_code
-from reference.operators.profiles import OperatorProfile
-from reference.operators.rescale import (
+from reference.operators.elements.lookup import each_code
+from reference.operators.elements.rescale import (
     multiply,
     multiply_xnnpack,
     quotient,
     saturated,
     xnnpack_factor,
 )
+from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
+from reference.operators.profiles import OperatorProfile
 
 Array = NDArray[Any]
 Int64 = NDArray[np.int64]

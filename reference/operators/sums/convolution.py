@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from reference.arithmetic.fixed_point import Int64, wrap_int32
 from reference.operators.delegation import delegated
-from reference.operators.fully_connected import effective_scales, float32_scales
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
-from reference.operators.products import UNDERFLOW, float_product, gamma, integer_product
 from reference.operators.profiles import OperatorProfile, Rescaling
 from reference.operators.rescaling import (
     activation_range,
@@ -24,7 +22,9 @@ from reference.operators.rescaling import (
     rescale,
     rescale_wide,
 )
-from reference.operators.windows import axes_of, windows
+from reference.operators.sums.fully_connected import effective_scales, float32_scales
+from reference.operators.sums.products import UNDERFLOW, float_product, gamma, integer_product
+from reference.operators.sums.windows import axes_of, windows
 
 Array = NDArray[Any]
 

@@ -25,11 +25,11 @@ from reference.arithmetic.fixed_point import (
     rounding_right_shift,
 )
 from reference.lstm.float32_micro import c_library
-from reference.operators import float_functions
+from reference.operators.elements import float_functions
+from reference.operators.elements.lookup import Function, look_up_int16, table_of_int16
+from reference.operators.elements.rescale import saturated
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, bounded, exact
-from reference.operators.lookup import Function, look_up_int16, table_of_int16
 from reference.operators.profiles import OperatorProfile
-from reference.operators.rescale import saturated
 
 Array = NDArray[Any]
 Int64 = NDArray[np.int64]

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from reference.operators.delegation import delegated
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
-from reference.operators.products import UNIT_ROUNDOFF, gamma
 from reference.operators.profiles import OperatorProfile
 from reference.operators.rescaling import activation_range, float_range
-from reference.operators.windows import axes_of, windows
+from reference.operators.sums.products import UNIT_ROUNDOFF, gamma
+from reference.operators.sums.windows import axes_of, windows
 
 Array = NDArray[Any]
 

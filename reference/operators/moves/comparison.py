@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.arithmetic.fixed_point import quantised_multiplier
+from reference.operators.elements.rescale import multiply
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
+from reference.operators.moves.shapes import moved
 from reference.operators.profiles import OperatorProfile
-from reference.operators.rescale import multiply
-from reference.operators.shapes import moved
 
 Array = NDArray[Any]
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from reference.arithmetic.affine import round_half_away
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
+from reference.operators.moves.shapes import axis_of, integers, moved
 from reference.operators.profiles import OperatorProfile
-from reference.operators.shapes import axis_of, integers, moved
 
 Array = NDArray[Any]
 

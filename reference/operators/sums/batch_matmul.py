@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from reference.arithmetic.fixed_point import wrap_int32
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
-from reference.operators.products import float_product, integer_product
 from reference.operators.profiles import OperatorProfile
 from reference.operators.rescaling import rescale, rescale_wide
+from reference.operators.sums.products import float_product, integer_product
 
 Array = NDArray[Any]
 

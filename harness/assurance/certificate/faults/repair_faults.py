@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.assurance.certificate.fault import Fault
-from harness.assurance.certificate.readings import InjectionBench, Reading
-from harness.assurance.certificate.repair_documents import (
+from harness.assurance.certificate.faults.repair_documents import (
     UNITS,
     cell,
     document,
@@ -23,6 +22,7 @@ from harness.assurance.certificate.repair_documents import (
     stimulus,
     weights_of_lstm,
 )
+from harness.assurance.certificate.readings import InjectionBench, Reading
 from harness.repair.model_proof import (
     difference,
     masked_steps,

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from fixtures.recipes import AS_CONVERTED
 from fixtures.variants import Variant
 from harness.assurance.certificate.fault import Fault
+from harness.assurance.certificate.faults.lone_faults import alone
 from harness.assurance.certificate.injection import HEALTHY
-from harness.assurance.certificate.lone_faults import alone
 from harness.assurance.certificate.readings import InjectionBench, Reading
 from harness.assurance.certificate.subjects import STACK, TWO_ENDS, subject
 from harness.conversion.model_interface import interface_of

@@ -16,9 +16,9 @@ from reference.arithmetic.affine import round_half_away
 from reference.arithmetic.fixed_point import Int64, Multiplier, multiply_double_rounding, wrap_int32
 from reference.operators.delegation import delegated
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
-from reference.operators.products import UNDERFLOW, UNIT_ROUNDOFF, gamma
 from reference.operators.profiles import OperatorProfile
 from reference.operators.rescaling import multipliers, rescale
+from reference.operators.sums.products import UNDERFLOW, UNIT_ROUNDOFF, gamma
 
 Array = NDArray[Any]
 

@@ -23,6 +23,7 @@ from fixtures.runtimes import RUNTIMES
 from fixtures.subjects import Subject
 from fixtures.variants import VARIANTS
 from harness.assurance.certificate.fault import Fault
+from harness.assurance.certificate.faults.state_faults import Changed, wrong_after_64
 from harness.assurance.certificate.injection import (
     HEALTHY,
     NATIVE,
@@ -31,7 +32,6 @@ from harness.assurance.certificate.injection import (
     InvokeOperator,
 )
 from harness.assurance.certificate.readings import InjectionBench, Reading
-from harness.assurance.certificate.state_faults import Changed, wrong_after_64
 from harness.assurance.certificate.subjects import SQUARE, STACK, STATES, gated, subject
 from harness.checks.parity import measure_parity
 from harness.comparison import accuracy

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.operators.kernel import Answer, Call, Kernel
+from reference.operators.moves.shapes import integers, moved
 from reference.operators.profiles import OperatorProfile
-from reference.operators.shapes import integers, moved
 
 Array = NDArray[Any]
 

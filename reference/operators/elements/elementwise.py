@@ -21,9 +21,9 @@ from reference.arithmetic.fixed_point import Int64, multiply_double_rounding, ro
 from reference.operators.delegation import delegated
 from reference.operators.description import Tensor
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
-from reference.operators.products import UNIT_ROUNDOFF
 from reference.operators.profiles import OperatorProfile
 from reference.operators.rescaling import activation_range, float_range, multipliers, rescale
+from reference.operators.sums.products import UNIT_ROUNDOFF
 
 Array = NDArray[Any]
 

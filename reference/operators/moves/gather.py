@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.operators.kernel import Answer, Call, Kernel, NoOracle, exact
+from reference.operators.moves.shapes import axis_of, integers, moved
 from reference.operators.profiles import OperatorProfile
-from reference.operators.shapes import axis_of, integers, moved
 
 Array = NDArray[Any]
 

@@ -1,0 +1,1 @@
+"""Compute operators that work value by value: arithmetic, activations, requantisation."""

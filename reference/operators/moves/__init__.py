@@ -1,0 +1,1 @@
+"""Compute operators that move, choose and compare values."""

@@ -1,0 +1,1 @@
+"""Compute operators that sum: matrix products, convolutions, pooling, reductions."""
