@@ -1,4 +1,4 @@
-"""What a delegate unpacks of constants is not read; what is wrong there shows behind it."""
+"""Constants that a delegate unpacks are not read; what is wrong with them shows behind."""
 
 from __future__ import annotations
 
