@@ -32,13 +32,15 @@ OWN_STATES = {
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """A flatbuffer on a runtime with samples, [N, …] for each of its inputs."""
+    """A flatbuffer on a runtime with samples, [N, …] for each of its inputs. unwritten: the
+    positions of operators whose outputs this runtime does not write, and that are not read."""
 
     runtimes: OperatorRuntimes
     runtime: Runtime
     content: bytes
     samples: Sequence[Array]
     bounds: Limits
+    unwritten: frozenset[int] = frozenset()
 
     @property
     def graph(self) -> Graph:
@@ -47,8 +49,9 @@ class Reader:
     def tensors(self) -> tuple[dict[int, Array], str]:
         """What the runtime computes, [N, …] by tensor, as far as it can give it, and how the
         first attempt ended that failed."""
-        waiting, problem = [computed(self.graph)], ""
-        found: dict[int, Array] = {}
+        problem, found = "", dict[int, Array]()
+        readable = computed(self.graph, self.unwritten)
+        waiting = [readable] if readable else []
         for _ in range(2 * MOST_PARTS):
             if not waiting:
                 break
@@ -89,13 +92,17 @@ class Reader:
         )
 
 
-def computed(graph: Graph) -> list[int]:
-    """The tensors that operators compute and that can be read: no resources, strings, variables."""
+def computed(graph: Graph, unwritten: frozenset[int] = frozenset()) -> list[int]:
+    """The tensors that operators compute and that can be read: no resources, strings, variables,
+    nor what the operators at these positions leave unwritten."""
     found = {
         k: None
-        for operator in graph.operators
+        for position, operator in enumerate(graph.operators)
         for k in operator.outputs
-        if k >= 0 and graph.tensors[k].dtype in NUMBERS and not graph.tensors[k].variable
+        if position not in unwritten
+        and k >= 0
+        and graph.tensors[k].dtype in NUMBERS
+        and not graph.tensors[k].variable
     }
     return list(found)
 

@@ -2,7 +2,9 @@
 
 Every tensor that an operator computes becomes an output of the model, so that each operator can be
 held to its oracle at what this runtime gave it: no error is passed on, and the first operator that
-is wrong is the first to be named. The answer of the model as it is, whose operators a runtime may
+is wrong is the first to be named. What a delegate unpacks of constants when it is prepared is not
+written where it could be read: the operators behind it are held at their oracle's value of it, and
+so show what is wrong there. The answer of the model as it is, whose operators a runtime may
 fuse, is held to the oracles' answer from the model's inputs on, wherever that is due to the bit.
 """
 
@@ -25,6 +27,7 @@ from harness.operators.held_model import HeldModel, HeldOperator, compared
 from harness.operators.single_operator import differing
 from harness.workers.limits import Limits
 from reference.lstm.profiles import PROFILES as LSTM_PROFILES
+from reference.operators.delegation import unpacked
 from reference.operators.description import Graph, Model
 from reference.operators.kernel import NoOracle
 from reference.operators.profiles import PROFILES, OperatorProfile
@@ -80,18 +83,21 @@ class WholeModels:
     ) -> HeldModel:
         model, profile = describe(content), PROFILES[runtime.base]
         graph = model.graphs[0]
-        reader = Reader(self.runtimes, runtime, content, samples, bounds)
+        within = unpacked(graph, profile)
+        reader = Reader(self.runtimes, runtime, content, samples, bounds, within)
         values, problem = reader.tensors()
-        if not values and computed(graph):
+        if not values and computed(graph, within):
             answer = self._answer(model, samples, outputs, profile)
             return HeldModel(runtime.name, answer=answer, problem=problem)
         after = reader.final_states()
         changed = _changed(graph, values, outputs)
         values |= dict(zip(graph.inputs, samples, strict=True))
+        for position in within:
+            values |= self._unpacked(model, position, len(samples[0]), profile)
         held = [
             self._operator(model, position, _seen(graph, position, values, after), profile)
             for position in range(len(graph.operators))
-            if _to_be_held(graph, position)
+            if position not in within and _to_be_held(graph, position)
         ]
         answer = HeldOperator(-1, "model", "")
         if set(graph.outputs) - _loose(graph, held):
@@ -107,27 +113,40 @@ class WholeModels:
         place = (position, operator.name, names[0])
         if any(k not in values for k in operator.outputs):
             return HeldOperator(*place, unjudged=f"{operator.name}: its output cannot be read")
-        try:
-            answer = self._expected(model, position, values, profile)
-        except Exception as error:  # a file may have what no oracle thought of
-            answer = f"{operator.name}: its oracle fails: {type(error).__name__}: {error}"
+        answer = self._expected(model, position, values, profile)
         if isinstance(answer, str):
             return HeldOperator(*place, unjudged=answer)
         got = [values[k] for k in operator.outputs]
         return compared(place, names, got, *answer)
 
+    def _unpacked(
+        self, model: Model, position: int, count: int, profile: OperatorProfile
+    ) -> dict[int, Array]:
+        """What its oracle makes of constants, [N, …] by tensor; nothing where there is none: those
+        behind it then say that their input is not known."""
+        found = self._expected(model, position, {}, profile)
+        if isinstance(found, str):
+            return {}
+        outputs = model.graphs[0].operators[position].outputs
+        pairs = zip(outputs, found[0], strict=True)
+        return {k: np.broadcast_to(value[0], (count, *value.shape[1:])) for k, value in pairs}
+
     def _expected(
         self, model: Model, position: int, values: Mapping[int, Array], profile: OperatorProfile
     ) -> Answer | str:
-        """The oracle's answer; runtimes of one arithmetic that got the same share it."""
-        inputs = model.graphs[0].operators[position].inputs
-        given = _digest([values[k] for k in inputs if k in values])
+        """The oracle's answer, or why there is none; runtimes of one arithmetic that got the same
+        share it."""
+        operator = model.graphs[0].operators[position]
+        given = _digest([values[k] for k in operator.inputs if k in values])
         key = f"{position} {_arithmetic(profile)} {given}"
         if key not in self._answers:
             try:
                 self._answers[key] = at_equal_inputs(model, position, values, profile)
             except NoOracle as error:
                 self._answers[key] = str(error)
+            except Exception as error:  # a file may have what no oracle thought of
+                told = f"{type(error).__name__}: {error}"
+                self._answers[key] = f"{operator.name}: its oracle fails: {told}"
         return self._answers[key]
 
     def _answer(

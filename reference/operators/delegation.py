@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from reference.operators.description import ABSENT, Graph
 from reference.operators.kernel import Call
 from reference.operators.profiles import OperatorProfile
 from reference.operators.rescaling import activation_range
@@ -52,3 +53,26 @@ def delegated(call: Call, profile: OperatorProfile) -> bool:
         low, high = activation_range(activation, tensors[-1], "even")
         return low < high
     return True
+
+
+def unpacked(graph: Graph, profile: OperatorProfile) -> frozenset[int]:
+    """Positions of the operators that XNNPACK carries out once, when it is prepared: DEQUANTIZE of
+    a constant (tensorflow/lite/delegates/xnnpack/xnnpack_delegate.cc, static_unpack_nodes_).
+
+    What it makes of the constant is the delegate's own. The operator's output is not written for
+    those that it takes over, nor where it is an output of the model: whoever reads it there reads
+    memory that nothing has filled.
+    """
+    if profile.delegate == "none":
+        return frozenset()
+    return frozenset(
+        position
+        for position, operator in enumerate(graph.operators)
+        if operator.name == "DEQUANTIZE" and all(_constant(graph, k) for k in operator.inputs)
+    )
+
+
+def _constant(graph: Graph, tensor: int) -> bool:
+    if tensor == ABSENT:
+        return False
+    return graph.tensors[tensor].data is not None and not graph.tensors[tensor].variable
