@@ -36,6 +36,8 @@ def _fully_connected(m: Maker) -> tuple[Graph, tuple[Array, ...]]:
         "fused_activation_function": m["activation"],
         "keep_num_dims": m["keep_num_dims"],
     }
+    if m.kind == "int16" and m["declared_bias"]:  # LiteRT asks for it where there is no bias
+        options["quantized_bias_type"] = "INT64"
     versions = {"float32": 5, "int8": 12 if m["per_channel"] else 5, "int16": 7}
     inputs = (0, 1, 2 if m["with_bias"] else ABSENT)
     operator = Operator("FULLY_CONNECTED", versions[m.kind], inputs, (3,), options)
@@ -197,6 +199,7 @@ def fully_connected(kind: str, per_channel: bool = True) -> st.SearchStrategy[Dr
         "units": st.integers(1, 40),
         "keep_num_dims": st.booleans(),
         "per_channel": st.booleans() if per_channel else st.just(False),
+        "declared_bias": st.booleans(),
     }
     return strategy_of(kind, _fully_connected, fields)
 

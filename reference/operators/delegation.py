@@ -7,6 +7,8 @@ to the built-in kernel.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from reference.operators.description import ABSENT, Graph
@@ -76,3 +78,38 @@ def _constant(graph: Graph, tensor: int) -> bool:
     if tensor == ABSENT:
         return False
     return graph.tensors[tensor].data is not None and not graph.tensors[tensor].variable
+
+
+#: The inputs that say what shape the outputs have.
+_SHAPES = {
+    **dict.fromkeys(("RESHAPE", "TILE", "BROADCAST_TO", "PAD", "PADV2", "EXPAND_DIMS"), (1,)),
+    **{"FILL": (0,), "RANGE": (0, 1, 2), "SLICE": (1, 2), "STRIDED_SLICE": (1, 2, 3)},
+}
+
+
+#: Computed before the first run, when tensors get their sizes (TFLite 2.15.1, kTfLitePersistentRo):
+#: of any tensor, and of constants. Measured for these; of constants, PACK, ADD, SUB, CAST, SLICE,
+#: SQUEEZE, EXPAND_DIMS, FILL, SUM and the like are not.
+_AT_ONCE = ("SHAPE", "RANK")
+_OF_CONSTANTS = (
+    "STRIDED_SLICE", "CONCATENATION", "GATHER", "MUL", "RESHAPE", "REDUCE_PROD", "RANGE",
+    "BROADCAST_ARGS",
+)  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def dynamic(graph: Graph) -> frozenset[int]:
+    """The tensors whose sizes are known only once operators have run: their shape is computed, and
+    not at once from what is known before."""
+    found: set[int] = set()
+    known = {k for k, t in enumerate(graph.tensors) if t.data is not None and not t.variable}
+    for operator in graph.operators:
+        inputs = {k for k in operator.inputs if k != ABSENT}
+        shapes = {
+            operator.inputs[k] for k in _SHAPES.get(operator.name, ()) if k < len(operator.inputs)
+        }
+        if (shapes & inputs) - known or found & inputs:
+            found |= set(operator.outputs)
+        elif operator.name in _AT_ONCE or (operator.name in _OF_CONSTANTS and inputs <= known):
+            known |= set(operator.outputs)
+    return frozenset(found)

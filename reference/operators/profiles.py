@@ -28,7 +28,8 @@ class OperatorProfile:
     batch_rescaling: the same of BATCH_MATMUL.
     depthwise_rescaling: the same of DEPTHWISE_CONV_2D.
     int16_without_bias: the accumulator of an int16 FULLY_CONNECTED without a bias; with one it has
-        64 bits.
+        64 bits. "as_written": what the option quantized_bias_type says, 32 bits unless it is INT64
+        (kernels/fully_connected.cc of 2026; that of 2.15.1 asks for the bias alone).
     int16_rescaling: of such a 64-bit accumulator: by a mantissa of 15 bits, or in float64, ties
         away from zero (kernels/internal/reference/integer_ops/fully_connected.h of 2026).
     product_scale: the precision of the multiplier of MUL.
@@ -60,7 +61,7 @@ class OperatorProfile:
     matrix_rescaling: Rescaling = "double_up"
     batch_rescaling: Rescaling = "double_up"
     depthwise_rescaling: Rescaling = "double"
-    int16_without_bias: Literal["int32", "int64"] = "int32"
+    int16_without_bias: Literal["int32", "int64", "as_written"] = "int32"
     int16_rescaling: Literal["mantissa15", "float64"] = "mantissa15"
     product_scale: Literal["float32", "float64"] = "float32"
     delegated_product: Literal["float32", "neon"] = "float32"
@@ -164,6 +165,7 @@ LITERT = replace(
     sigmoid_int8="xnnpack_2026",
     delegate="xnnpack_2026",
     square_root="estimated",
+    int16_without_bias="as_written",
     int16_rescaling="float64",
     sum_int16="rescaled",
     turned_batches="all",

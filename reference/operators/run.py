@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reference.budgets.float_lstm import SAMPLES, interval
+from reference.operators.delegation import dynamic
 from reference.operators.description import ABSENT, Graph, Model, Operator
 from reference.operators.folds import Value
 from reference.operators.kernel import Call, NoOracle
@@ -292,30 +292,6 @@ class _Runner:
         if name not in self.resources:
             raise NoOracle("READ_VARIABLE of what nothing has assigned")
         return Answers((self.resources[name],), (None,), {})
-
-
-#: The inputs that say what shape the outputs have.
-_SHAPES = {
-    **dict.fromkeys(("RESHAPE", "TILE", "BROADCAST_TO", "PAD", "PADV2", "EXPAND_DIMS"), (1,)),
-    **{"FILL": (0,), "RANGE": (0, 1, 2), "SLICE": (1, 2), "STRIDED_SLICE": (1, 2, 3)},
-}
-
-
-@lru_cache(maxsize=64)
-def dynamic(graph: Graph) -> frozenset[int]:
-    """The tensors whose sizes are known only once operators have run: their shape is computed."""
-    found: set[int] = set()
-    for operator in graph.operators:
-        numbers = _SHAPES.get(operator.name, ())
-        computed = any(
-            k < len(operator.inputs)
-            and operator.inputs[k] != ABSENT
-            and graph.tensors[operator.inputs[k]].data is None
-            for k in numbers
-        )
-        if computed or found & set(operator.inputs):
-            found |= set(operator.outputs)
-    return frozenset(found)
 
 
 def call_without_values(graph: Graph, operator: Operator) -> Call:

@@ -60,8 +60,7 @@ def fully_connected(call: Call, profile: OperatorProfile) -> Answer:
     )
     single = profile.scale_product == "float32" and len(weights.scale) == 1
     reals = _of_float32_product(x, weights, y) if single else effective_scales(x, weights, y)
-    wide = bias is not None and bias.dtype == np.int64
-    if x.dtype == "int16" and (wide or profile.int16_without_bias == "int64"):
+    if x.dtype == "int16" and _wide(call, profile, bias):
         if profile.int16_rescaling == "float64":
             scaled = _nearest(products * effective_scales(x, weights, y))
         else:
@@ -72,6 +71,15 @@ def fully_connected(call: Call, profile: OperatorProfile) -> Answer:
         scaled = rescale(wrap_int32(products), reals, profile.matrix_rescaling)
     result = np.clip(scaled + y.zero, low, high).astype(y.dtype)
     return exact(result.reshape(_shape(call, result)))
+
+
+def _wide(call: Call, profile: OperatorProfile, bias: Array | None) -> bool:
+    """Whether an int16 operator's accumulator has 64 bits."""
+    if bias is not None:
+        return bias.dtype == np.int64 or profile.int16_without_bias == "int64"
+    if profile.int16_without_bias == "as_written":
+        return bool(call.options.get("quantized_bias_type") == "INT64")
+    return profile.int16_without_bias == "int64"
 
 
 def effective_scales(x: Tensor, weights: Tensor, y: Tensor) -> Array:

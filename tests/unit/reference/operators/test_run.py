@@ -176,24 +176,61 @@ def test_variables_hold_what_was_assigned() -> None:
     assert trace.values[1].array.tolist() == [5.0, 6.0]
 
 
-def test_a_graph_with_a_computed_shape_is_not_delegated() -> None:
-    """TFLite gives it to no delegate: an int8 FULLY_CONNECTED there is that of the built-in
-    kernels, which round a tie otherwise."""
-    shape = Tensor("shape", "int32", (2,))
+def _product(between: str) -> Graph:
+    """An int8 FULLY_CONNECTED and, beside it, a shape that sizes something."""
     weights = replace(int8("w", (1, 2), 0.5), data=np.array([[1, 0]], np.int8))
+    shape = Tensor("shape", "int32", (2,))
+    last = Tensor("last", "int32", (2,), data=np.array([1, 1], np.int32))
     tensors = (
-        int8("x", (1, 2), 1.0), weights, int8("y", (1, 1), 1.0), shape, int8("z", (1, 1), 1.0),
+        int8("x", (1, 2), 1.0), weights, int8("y", (1, 1), 1.0), shape, last,
+        replace(shape, name="sizes"), int8("z", (1, 1), 1.0),
     )  # fmt: skip
     product = Operator("FULLY_CONNECTED", 1, (0, 1, -1), (2,))
-    sized = (Operator("SHAPE", 1, (2,), (3,)), Operator("RESHAPE", 1, (2, 3), (4,)))
+    given = Operator("SHAPE", 1, (2,), (3,))
+    sizes = [Operator(between, 1, (3, 4), (5,))] if between in ("MUL", "MAXIMUM") else []
+    sized = [given, *sizes, Operator("RESHAPE", 1, (2, 5 if sizes else 3), (6,))]
+    return Graph(tensors, (product, *([] if between == "nothing" else sized)), (0,), (2,))
+
+
+@pytest.mark.parametrize(
+    ("between", "delegated"),
+    [("nothing", True), ("SHAPE", True), ("MUL", True), ("MAXIMUM", False)],
+)
+def test_a_graph_with_a_computed_shape_is_not_delegated(between: str, delegated: bool) -> None:
+    """TFLite gives it to no delegate, unless the shape is known before anything runs: an int8
+    FULLY_CONNECTED there is that of the built-in kernels, which round a tie otherwise."""
     x = np.array([[[1, 0]], [[3, 0]], [[-1, 0]]], np.int8)  # halves
     found = {}
     for name in ("tflite", "tflite-no-xnnpack"):
-        for operators in ((product,), (product, *sized)):
-            trace = run(Model((Graph(tensors, operators, (0,), (2,)),)), [x], PROFILES[name])
-            y = trace.of(2, 3)
-            assert y is not None
-            found[name, len(operators)] = y.ravel().tolist()
-    assert found["tflite", 1] == [0, 2, 0]  # to even
-    assert found["tflite", 3] == found["tflite-no-xnnpack", 3] == found["tflite-no-xnnpack", 1]
-    assert found["tflite", 3] != found["tflite", 1]
+        y = run(Model((_product(between),)), [x], PROFILES[name]).of(2, 3)
+        assert y is not None
+        found[name] = y.ravel().tolist()
+    assert (found["tflite"] == [0, 2, 0]) == delegated  # to even
+    assert (found["tflite"] == found["tflite-no-xnnpack"]) == (not delegated)
+
+
+def test_dropouts_ones_of_the_inputs_shape_are_delegated() -> None:
+    """Recorded: SHAPE, BROADCAST_TO and MUL of a dropout's mask (`dropout`, dynamic-sequence-int8)
+    give 126 x 1 as 126 where XNNPACK computes them, and as 127 elsewhere."""
+    scale = 0.007843137718737125
+    one = replace(int8("one", (), scale, -1), data=np.array(127, np.int8))
+    tensors = (
+        int8("x", (1, 4), scale, -1), one, Tensor("shape", "int32", (2,)),
+        int8("ones", (1, 4), scale, -1), int8("y", (1, 4), scale, -1),
+    )  # fmt: skip
+    operators = (
+        Operator("SHAPE", 1, (0,), (2,)),
+        Operator("BROADCAST_TO", 2, (1, 2), (3,)),
+        Operator("MUL", 2, (0, 3), (4,)),
+    )
+    model = Model((Graph(tensors, operators, (0,), (4,)),))
+    x = np.array([[[-127, -1, 125, 126]]], np.int8)
+    for name, recorded in {
+        "tflite": [-127, -1, 125, 126],
+        "litert": [-127, -1, 125, 126],
+        "tflite-no-xnnpack": [-128, -1, 126, 127],
+        "tflite-reference": [-128, -1, 126, 127],
+    }.items():
+        y = run(model, [x], PROFILES[name]).of(4, 1)
+        assert y is not None
+        assert y.ravel().tolist() == recorded, name
