@@ -32,8 +32,13 @@ def constant_findings(
     """
     data, twin = artifacts.conversion.data, artifacts.twins.content
     plain = artifacts.twins.plain
-    if data is None or plain is None:
+    if data is None or (case.subject.keras_path is None and plain is None):
         return []
+    if plain is None:
+        built = artifacts.built
+        why = "" if built is None or built.result.agreed else f" ({built.result})"
+        told = f"there is no conversion of the model to hold the file to{why}: its constants, "
+        return [Finding("audit-partial", "note", f"{told}options and wires are not compared")]
     if twin is None:
         told = f"the model does not convert here ({plain.result}): only its LSTMs and Dense layers "
         return [Finding("audit-partial", "note", f"{told}are compared with the file")]

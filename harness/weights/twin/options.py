@@ -56,7 +56,14 @@ def differences(
     same_recipe: whether the twin was converted by the file's own recipe.
     """
     mine, its = own.raw.builtinOptions, twin.raw.builtinOptions
-    if own.name != twin.name or type(mine) is not type(its) or mine is None:
+    if own.name != twin.name or (mine is None and its is None):
+        return
+    # Options that are left out are the schema's defaults.
+    mine, its = type(its)() if mine is None else mine, type(mine)() if its is None else its
+    given_kind, right_kind = type(mine).__name__, type(its).__name__
+    if given_kind != right_kind:
+        told = f"has {_kind(given_kind)}, the model's own conversion {_kind(right_kind)}"
+        yield "option", told
         return
     idle = (*_IDLE.get(own.kind, ()), *(() if same_recipe else _OF_RECIPE))
     rank = len(pairs.own.shape(own.outputs[0])) if own.outputs else 0
@@ -71,6 +78,11 @@ def differences(
             continue
         told = f"has the {_TITLES.get(name, name)} {_shown(name, given)}, the model's own "
         yield kind, f"{told}conversion {_shown(name, right)}"
+
+
+def _kind(name: str) -> str:
+    """A class of options of the schema's object API, as the schema calls it."""
+    return name.removesuffix("T")
 
 
 def _same(given: Any, right: Any) -> bool:
