@@ -77,7 +77,8 @@ def integers(heavy: Server, light: Server) -> None:
 
 def main(parts: Sequence[str]) -> None:
     FOLDER.mkdir(exist_ok=True)
-    heavy, light = Server(("keras", "tflite-tensors")), Server(("inspect", "tflm-tensors"))
+    heavy = Server(("keras",))
+    light = Server(("inspect", "tflite-tensors", "tflm-tensors"))
     try:
         if "networks" in parts:
             keras(heavy, light)

@@ -34,7 +34,7 @@ UNITS = 6
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[tuple[Server, Server]]:
-    heavy, light = Server(("tflite",)), Server(("tflm", "inspect"))
+    heavy, light = Server(("keras",)), Server(("tflite", "tflm", "inspect"))
     yield heavy, light
     heavy.close()
     light.close()
