@@ -110,7 +110,7 @@ def test_a_disk_that_takes_nothing_is_named_and_loses_no_case(
     assert message in text
     assert done.returncode == 3
     assert "1 failed, 0 untested" in text
-    assert "the files for the device could not be written" in text
+    assert "files for the device could not be written" in text
     assert ".unfinished" not in text
 
 
