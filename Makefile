@@ -54,8 +54,10 @@ check: .venv/.dev
 quick: check
 	$(BIN)/python -m pytest tests/unit -q -n 2 $(ARGS)
 
+# What measures noise runs by itself; 5 says that ARGS chose nothing of it.
 test: check
-	$(BIN)/python -m pytest tests/ -ra -n 2 $(ARGS)
+	$(BIN)/python -m pytest tests/ -ra -n 2 -m "not alone" $(ARGS)
+	$(BIN)/python -m pytest tests/integration/benchmarks -ra -m alone $(ARGS) || [ $$? = 5 ]
 
 # Every kind of corruption, in turn, of every base: 240 times. ARGS="--count N --seed N" for others.
 fuzz: .venv/.run

@@ -65,9 +65,10 @@ def loaded_machine() -> Iterator[None]:
         process.wait()
 
 
+@pytest.mark.alone
 def test_noise_stays_below_the_threshold_and_a_slowdown_does_not(loaded_machine: None) -> None:
     """Five repeats on a loaded machine are within the threshold of three others; five of the
-    same runtime slowed by a fifth are not. Other tests beside this one come and go: it may try
+    same runtime slowed by a fifth are not. What else the machine does comes and goes: it may try
     three times."""
     content, x = scaling.model("float32", **scaling.SIZES)
     server = Server((DRILL,))
