@@ -37,8 +37,10 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.freeze()
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Where users gate models, their workers start while pytest collects."""
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Where users gate models, their workers start as soon as the cases are known: a Ctrl-C from
+    then on leaves a report."""
     config = session.config
     subjects = config.stash[SELECTION].subjects
     distributed = config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
