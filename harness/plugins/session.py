@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from harness.pipeline.settings import Settings
 from harness.plugins.project import OVERRIDES
 from harness.plugins.shared import SELECTION, cases_of
 from harness.session.session import Session
-from harness.support.project import ROOT
 from harness.workers import environments
 from harness.workers.answers import WorkerUnavailable
 
@@ -35,30 +33,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[UNKEPT] = ""
     # What was imported stays: no later collection of garbage has to look at it.
     gc.freeze()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Where users gate models, their workers start as soon as the cases are known: a Ctrl-C from
-    then on leaves a report."""
-    config = session.config
-    subjects = config.stash[SELECTION].subjects
-    distributed = config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
-    if config.option.collectonly or distributed or not _gates(config):
-        return
-    if OPENED not in config.stash:
-        config.stash[OPENED] = Session(settings_of(config))
-    found = config.stash[OPENED]
-    found.warm(next(iter(subjects), None))
-
-
-def _gates(config: pytest.Config) -> bool:
-    """Whether it is users' models, or single recipes of them, that the suites are run on: not the
-    harness's own tests, of which many start no process."""
-    option = config.option
-    users = bool((option.model or option.tflite) and not option.converter_python)
-    places = [Path(argument.partition("::")[0]).absolute() for argument in config.args]
-    return users and any(place.is_relative_to(ROOT / "suites") for place in places)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,31 +81,6 @@ def test_a_pipeline_that_cannot_be_made_fails_its_cases_and_hangs_none(
         subject = Subject(name, "keras", path=models / name)
         with pytest.raises(OSError, match="no pipeline today"):
             measure_conversion(Case("test_conversion", subject, RECIPES["float32"]), session)
-
-
-def test_what_is_warmed_is_not_handed_to_another_before_it_is_warm(
-    session: Session, models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A worker answers one thread at a time: two that write to it wait for each other's answers."""
-    building, go_on = threading.Event(), threading.Event()
-    used: list[Any] = []
-
-    def slow(converter: Converter, subject: Subject) -> None:
-        used.append(converter)
-        building.set()
-        assert go_on.wait(60)
-
-    monkeypatch.setattr(Converter, "build", slow)
-    session.warm(Subject("small.h5", "keras", path=models / "small.h5"))
-    assert building.wait(60)
-    other = session._pipeline()
-    go_on.set()
-    assert session._warming is not None
-    session._warming.join(60)
-    warmed = session._pipeline()
-    assert other.converter is not used[0]
-    assert warmed.converter is used[0]
-    session._pipelines += [other, warmed]
 
 
 def test_a_missing_python_refuses_and_says_so(session: Session, models: Path) -> None:
