@@ -25,15 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.flatbuffer.lstm_reader import (
-    CELL_STATE,
-    OUTPUT_STATE,
-    PROJECTION,
-    FoundLstm,
-    lstm_operators,
-)
+from harness.flatbuffer.lstm_reader import FoundLstm, lstm_operators
 from harness.flatbuffer.schema import builtin_name, dtype_name, pack, schema, unpack
 from reference.lstm.integer_weights import IntegerLstm
+from reference.operators.sequence_lstm import CELL_STATE, OUTPUT_STATE, PROJECTION
 
 #: TFLite's kernel has tanh of the cell for these base-2 logarithms of the cell scale.
 LEAST_CELL_LOG2, MOST_CELL_LOG2 = -15, -9

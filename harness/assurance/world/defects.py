@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.assurance.world.truth import Expected
-from harness.flatbuffer.lstm_reader import CELL_STATE, OUTPUT_STATE, lstm_operators
+from harness.flatbuffer.lstm_reader import lstm_operators
 from harness.flatbuffer.schema import shared
 from harness.flatbuffer.structure import Structure, quantised_inputs
 from harness.flatbuffer.tensor_codec import affine_of, in_order
 from reference.arithmetic.affine import dequantise
+from reference.operators.sequence_lstm import CELL_STATE, OUTPUT_STATE
 
 Array = NDArray[Any]
 

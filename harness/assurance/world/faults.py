@@ -9,7 +9,7 @@ from harness.assurance.certificate.editing import Editable, edited, set_quantisa
 from harness.assurance.certificate.faults.model_faults import drop_bias, swap
 from harness.assurance.world.plan import Plan
 from harness.assurance.world.samples import Arrays
-from harness.flatbuffer.lstm_reader import OUTPUT_STATE
+from reference.operators.sequence_lstm import OUTPUT_STATE
 
 _CALIBRATED = ("int8", "int8-float-io", "saved-model-int8")
 _EDITABLE = ("float32", "int8", "int8-float-io", "dynamic-range")

@@ -15,11 +15,11 @@ from fixtures.subjects import catalogue
 from fixtures.variants import VARIANTS
 from harness.assurance.certificate.editing import Editable, edited, set_quantisation
 from harness.flatbuffer import scale_repair
-from harness.flatbuffer.lstm_reader import CELL_STATE, OUTPUT_STATE
 from harness.pipeline.cases import Case
 from harness.repair import command, scales
 from harness.repair.scale_proof import File
 from harness.session.session import Session
+from reference.operators.sequence_lstm import CELL_STATE, OUTPUT_STATE
 
 ON = [RUNTIMES["tflite"], RUNTIMES["tflm"]]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.assurance.certificate.editing import Editable, edited, set_quantisation
-from harness.flatbuffer.lstm_reader import CELL_STATE, OUTPUT_STATE, lstm_operators
+from harness.flatbuffer.lstm_reader import lstm_operators
 from harness.flatbuffer.scale_repair import (
     HIDDEN_INTERMEDIATE,
     cell_scale,
@@ -19,6 +19,7 @@ from harness.flatbuffer.scale_repair import (
 )
 from harness.flatbuffer.schema import builtin_name, pack, unpack
 from harness.repair.scale_proof import other_changes
+from reference.operators.sequence_lstm import CELL_STATE, OUTPUT_STATE
 from tests.support.networks import document, node
 from tests.support.reference_models import integer_model
 from tests.support.small_models import converted, sampled, weights_of

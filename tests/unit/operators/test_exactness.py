@@ -23,7 +23,6 @@ from harness.flatbuffer.lstm_builder import OperatorLstm, build
 from harness.flatbuffer.lstm_reader import FoundLstm, lstm_operators
 from harness.operators.exactness import (
     NO_HYBRID,
-    NO_INPUT_GATE,
     Exactness,
     Expected,
     compare_operator,
@@ -41,6 +40,7 @@ from reference.lstm.float64 import LstmOptions, LstmState, lstm
 from reference.lstm.integer import lstm_integer
 from reference.lstm.profiles import TFLITE_2_15, TFLM
 from reference.network import UnsupportedLayer, evaluate
+from reference.operators.sequence_lstm import NO_INPUT_GATE
 from tests.support import derived
 from tests.support.reference_models import float_weights, integer_input, integer_model
 
