@@ -13,7 +13,6 @@ fractional bits; results are Q0.15.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -22,14 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.arithmetic.fixed_point import rounding_doubling_high_mul_int16 as multiply
-from reference.arithmetic.fixed_point import rounding_right_shift
+from reference.arithmetic import gemmlowp
 
 Int16 = NDArray[np.int16]
 Int64 = NDArray[np.int64]
 
-ONE = 2**15 - 1
-"""The largest Q0.15 value; gemmlowp's one."""
 
 GEMMLOWP_TANH_BITS = range(7)
 """Integer bits ApplyTanh dispatches on; for any other count it returns without writing."""
@@ -37,67 +33,12 @@ GEMMLOWP_TANH_BITS = range(7)
 
 def gemmlowp_tanh(x: Int16, integer_bits: int) -> Int16:
     """tanh of Qm.n values, m = integer_bits from 0 to 12, as Q0.15."""
-    wide = x.astype(np.int64)
-    decay = _exp_negative(-np.abs(wide), integer_bits + 1)
-    quotient = _rescale(_newton_reciprocal(decay) - (1 << 13), 2)
-    return (np.sign(wide) * quotient).astype(np.int16)
+    return gemmlowp.tanh(x.astype(np.int64), integer_bits, gemmlowp.INT16).astype(np.int16)
 
 
 def gemmlowp_logistic(x: Int16, integer_bits: int = 3) -> Int16:
     """1 / (1 + exp(-x)) of Qm.n values, m = integer_bits from 0 to 13, as Q0.15."""
-    wide = x.astype(np.int64)
-    decay = _exp_negative(-np.abs(wide), integer_bits)
-    positive = _rescale(_newton_reciprocal(decay), 1)
-    result = np.where(wide > 0, positive, ONE - positive)
-    return np.where(wide == 0, 1 << 14, result).astype(np.int16)
-
-
-def _exp_negative(x: Int64, integer_bits: int) -> Int64:
-    """exp(x) for x <= 0 in Qm.n, as Q0.15. It goes by quarters, which take two fraction bits."""
-    fraction_bits = 15 - integer_bits
-    if not 0 <= integer_bits <= 13:
-        raise ValueError(f"exp takes 0 to 13 integer bits of 16: {integer_bits}")
-    quarter = 1 << (fraction_bits - 2)
-    within_quarter = (x & (quarter - 1)) - quarter
-    result = _exp_in_last_quarter(_rescale(within_quarter, integer_bits))
-    remainder = within_quarter - x
-    for exponent in range(-2, min(integer_bits, 5)):
-        factor = round(math.exp(-(2.0**exponent)) * 2**15)
-        bit = (remainder >> (fraction_bits + exponent)) & 1
-        result = np.where(bit != 0, multiply(result, factor), result).astype(np.int64)
-    if integer_bits > 5:
-        result = np.where(x < -(32 << fraction_bits), 0, result)
-    return result  # gemmlowp gives ONE for 0, where both functions have a value of their own
-
-
-def _exp_in_last_quarter(x: Int64) -> Int64:
-    """exp(x) for -1/4 <= x < 0, Q0.15: Taylor terms to the fourth around -1/8."""
-    centre = round(math.exp(-1 / 8) * 2**15)
-    third = round(2**15 / 3)
-    d = x + (1 << 12)
-    d2 = multiply(d, d)
-    d3 = multiply(d2, d)
-    d4 = multiply(d2, d2)
-    tail = multiply(rounding_right_shift(d4, 2) + d3, third) + d2
-    return np.minimum(centre + multiply(d + rounding_right_shift(tail, 1), centre), ONE)
-
-
-def _newton_reciprocal(x: Int64) -> Int64:
-    """2 / (1 + x) for 0 <= x <= 1 in Q0.15, as Q2.13, by three Newton-Raphson steps.
-
-    The start 48/17 - 32/17 d is the usual minimax one for a denominator d in [1/2, 1].
-    """
-    half_denominator = (x + ONE + 1) >> 1
-    estimate = round(48 / 17 * 2**13) + multiply(half_denominator, round(-32 / 17 * 2**13))
-    for _ in range(3):
-        error = (1 << 13) - multiply(half_denominator, estimate)
-        estimate = estimate + _rescale(multiply(estimate, error), 2)
-    return estimate
-
-
-def _rescale(x: Int64, left: int) -> Int64:
-    """Fewer integer bits by a left shift that saturates; nothing here reaches the lower end."""
-    return np.minimum(x << left, ONE)
+    return gemmlowp.logistic(x.astype(np.int64), integer_bits, gemmlowp.INT16).astype(np.int16)
 
 
 # The table of TensorFlow Lite Micro -------------------------------------------------------
