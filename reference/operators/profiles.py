@@ -216,10 +216,6 @@ TFLM = OperatorProfile(
     sum_int16="rescaled",
 )
 
-#: Not checked on a device: taken to be TensorFlow Lite Micro's, since arm_nn_requantize rounds
-#: twice as the reference does. Its LSTM alone was measured (reference/lstm/device_profiles.py).
-CMSIS_NN = replace(TFLM, name="CMSIS-NN", lstm="CMSIS-NN")
-
 #: By the names of the harness's runtimes.
 PROFILES = {
     "tflite": TFLITE_DEFAULT,
@@ -234,11 +230,6 @@ PROFILES = {
 WITHOUT_DELEGATE = {TFLITE_DEFAULT: TFLITE_BUILTIN}
 
 FACTORS = tuple(field.name for field in fields(OperatorProfile) if field.name not in ("name",))
-
-
-def factors(a: OperatorProfile, b: OperatorProfile) -> tuple[str, ...]:
-    """Names of the fields in which two profiles differ."""
-    return tuple(name for name in FACTORS if getattr(a, name) != getattr(b, name))
 
 
 def with_factor(base: OperatorProfile, factor: str, other: OperatorProfile) -> OperatorProfile:
